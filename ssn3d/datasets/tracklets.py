@@ -1,0 +1,96 @@
+"""What a video re-identification data set is: tracklets of people, in a training, a query and a gallery list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_image, read_file
+
+from .keypoints import Points
+
+DISTRACTOR = 0
+"""Person number of tracklets that show nobody of interest: always wrong answers (MARS)."""
+JUNK = -1
+"""Person number of badly detected tracklets, which evaluation leaves out (MARS)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tracklet:
+    """The frames of one person walking past one camera, in temporal order."""
+
+    frames: Sequence[Path] | Tensor
+    """Image files, or the images themselves as uint8 [t 3 H W]."""
+    person: int
+    """The data set's own number, never relabelled."""
+    camera: int
+    """The data set's own number, never relabelled: matches within a camera do not count."""
+    points: Points | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both show the same pixels of the same person and camera, with the same points."""
+        if not isinstance(other, Tracklet):
+            return NotImplemented
+        return (
+            (self.person, self.camera, len(self)) == (other.person, other.camera, len(other))
+            and (self.points is None) == (other.points is None)
+            and all(
+                torch.equal(mine.nan_to_num(-1), theirs.nan_to_num(-1))
+                for mine, theirs in zip(self.points or (), other.points or (), strict=True)
+            )
+            and all(
+                torch.equal(load_frames(self, [i]), load_frames(other, [i]))
+                for i in range(len(self))
+            )
+        )
+
+    __hash__ = object.__hash__
+
+
+class Split(NamedTuple):
+    """One way to divide a data set into people to learn from and people to find again."""
+
+    train: list[Tracklet]
+    query: list[Tracklet]
+    gallery: list[Tracklet]
+    """Holds the query tracklets themselves, the same objects, where the protocol of the set asks for it."""
+
+
+def load_frames(tracklet: Tracklet, indices: Sequence[int]) -> Tensor:
+    """Some frames of a tracklet as uint8 [t 3 H W].
+
+    Raises:
+        FileNotFoundError: a frame's file is gone; names it.
+        ValueError: a frame's file is no readable image, or frames differ in size; names it.
+    """
+    if isinstance(tracklet.frames, Tensor):
+        return tracklet.frames[list(indices)]
+    images = [read_image(tracklet.frames[i]) for i in indices]
+    for i, image in zip(indices, images, strict=True):
+        if image.shape != images[0].shape:
+            raise ValueError(
+                f"frames of one tracklet must have one size: {tracklet.frames[i]} is "
+                f"{tuple(image.shape[1:])}, the frames before it {tuple(images[0].shape[1:])}"
+            )
+    return torch.stack(images)
+
+
+def read_image(path: Path) -> Tensor:
+    """An image file as uint8 [3 H W], with the file's name in every error."""
+    try:
+        return decode_image(read_file(str(path)), ImageReadMode.RGB)
+    except RuntimeError as error:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"frame {path} does not exist, although the data set lists it; "
+                "restore the file, or read the data set again if it was changed on purpose"
+            ) from None
+        raise ValueError(
+            f"frame {path} is not a readable image ({str(error).splitlines()[0]}); "
+            "copy the file anew from its source"
+        ) from None
