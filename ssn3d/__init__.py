@@ -1,0 +1,31 @@
+"""Companion to "SSN3D: Self-Separated Network to Align Parts for 3D Convolution in Video Person Re-Identification".
+
+Axis letters, the same everywhere:
+    b clips, t frames, f = b * t frames flattened, c channels, h w rows and columns of a feature map,
+    n parts (m the class a part is judged as), i j rows and columns of a window, d embedding size,
+    q g query and gallery, k anything else that is counted.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import losses, models, paper, plots, retrieval, tables
+    from .config import RunConfig
+    from .runs import Run, load_or_train, sweep
+
+__version__ = "0.1.0"
+
+_HOME = {"RunConfig": "config", "Run": "runs", "load_or_train": "runs", "sweep": "runs"}
+_MODULES = ("losses", "models", "paper", "plots", "retrieval", "tables")
+
+__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import ssn3d` itself loads neither torch nor matplotlib."""
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module 'ssn3d' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Data sets: their official layouts, read and written, and rendered people to fill them with."""

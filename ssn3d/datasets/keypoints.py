@@ -1,11 +1,13 @@
-"""The nine body points of the paper (Experimental Setting, "Supervised Labels") and the file they are kept in.
+"""The nine body points of the paper (section "Supervised Labels") and the file they are kept in.
 
 A point is (x, y) as a share of the frame, x to the right and y down, both in 0..1; a point that is
 not known is NaN and is masked wherever it is used, never placed at (0, 0).
 """
 
+import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -38,6 +40,10 @@ class Points(NamedTuple):
     visible: Tensor
     """[t n] bool, whether the point can be seen in the frame: inside it and not hidden."""
 
+    def labels(self) -> Tensor:
+        """[t n 2] as a careful person labels them: the true points, NaN where unseen."""
+        return self.truth.where(self.visible[..., None], torch.nan)
+
 
 def mirror(points: Tensor) -> Tensor:
     """Points of the left-right mirrored frames, left and right parts exchanged.
@@ -56,33 +62,81 @@ def save(points: dict[str, Points], root: Path) -> None:
     """Write the points of every tracklet to `root`/points.npz.
 
     Args:
-        points: the points of each tracklet, under the path of its first frame relative to `root`, with
-            forward slashes.
+        points: the points of each tracklet, under the path of its first frame relative to `root`,
+            with forward slashes.
         root: folder of a data set in one of the official layouts.
     """
     keys = sorted(points)
-    np.savez_compressed(
-        root / POINTS_FILE,
-        first_frame=np.array(keys),
-        length=np.array([len(points[key].truth) for key in keys]),
-        **{
-            field: torch.cat([getattr(points[key], field) for key in keys]).numpy()
-            for field in (Points._fields if keys else ())
-        },
-    )
+    stored: dict[str, Any] = {
+        "first_frame": np.array(keys),
+        "length": np.array([len(points[key].truth) for key in keys]),
+    }
+    for field in Points._fields if keys else ():
+        stored[field] = torch.cat([getattr(points[key], field) for key in keys]).numpy()
+    np.savez_compressed(root / POINTS_FILE, **stored)
 
 
 def load(root: Path) -> dict[str, Points]:
-    """Read what `save` wrote: the points of each tracklet under its first frame, or {} where there is no file."""
+    """Read what `save` wrote: the points of each tracklet under its first frame.
+
+    Returns:
+        {} where there is no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     path = root / POINTS_FILE
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as stored:
-        lengths = stored["length"].tolist()
-        if not lengths:
-            return {}
-        fields = [torch.from_numpy(stored[field]).split(lengths) for field in Points._fields]
-        return {
-            str(key): Points(*rows)
-            for key, rows in zip(stored["first_frame"], zip(*fields, strict=True), strict=True)
-        }
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            lengths = stored["length"].tolist()
+            if not lengths:
+                return {}
+            fields = [torch.from_numpy(stored[field]).split(lengths) for field in Points._fields]
+            keys = map(str, stored["first_frame"])
+            return {
+                key: Points(*rows)
+                for key, rows in zip(keys, zip(*fields, strict=True), strict=True)
+            }
+    except (BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: expected the body points that `save` writes, got a damaged file ({error}); "
+            "write the data set again, or delete the file to go without points"
+        ) from error
+
+
+def labelled_frames(points: Points, count: int = 2, apart: int = 8) -> list[int]:
+    """The frames of a tracklet that are worth labelling: those whose points are known best.
+
+    The paper labels frames of "high quality"; here quality is the number of points that are visible
+    and have a true place. The chosen frames have the highest sum of it, the earliest among equals.
+
+    Args:
+        points: of one tracklet.
+        count: how many frames to choose.
+        apart: frames between one and the next at least, as neighbours show almost the same; in a
+            tracklet too short for that, as many as it allows.
+
+    Returns:
+        Frame numbers from 0, ascending; fewer than `count` only where there are fewer frames.
+    """
+    if count < 1 or apart < 1:
+        raise ValueError(f"count and apart: expected at least 1, got {count} and {apart}")
+    known = points.visible & points.truth.isfinite().all(-1)
+    quality = known.sum(-1).tolist()
+    length = len(quality)
+    count = min(count, length)
+    if count > 1:
+        apart = min(apart, (length - 1) // (count - 1))
+
+    # best[i]: the choice among the frames from i on, first of no frame, then of one more each time.
+    best: list[tuple[int, list[int]]] = [(0, [])] * (length + apart)
+    for chosen in range(1, count + 1):
+        longer: list[tuple[int, list[int]]] = [(-1, [])] * (length + apart)
+        for i in reversed(range(length)):
+            total, frames = best[i + apart]
+            here = (total + quality[i], [i, *frames]) if len(frames) == chosen - 1 else (-1, [])
+            longer[i] = here if here[0] >= longer[i + 1][0] else longer[i + 1]
+        best = longer
+    return best[0][1]

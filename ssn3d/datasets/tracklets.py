@@ -1,8 +1,9 @@
-"""What a video re-identification data set is: tracklets of people, in a training, a query and a gallery list."""
+"""What a video re-identification data set is: tracklets of people in train, query and gallery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import torch
@@ -58,7 +59,50 @@ class Split(NamedTuple):
     train: list[Tracklet]
     query: list[Tracklet]
     gallery: list[Tracklet]
-    """Holds the query tracklets themselves, the same objects, where the protocol of the set asks for it."""
+    """Holds the query tracklets, the same objects, where the protocol of the set asks for it."""
+
+
+class Summary(NamedTuple):
+    """What papers print of one list of a data set."""
+
+    part: str
+    """train, query or gallery."""
+    people: int
+    """Different persons, without junk and distractors, which other loaders count as two more."""
+    tracklets: int
+    distractors: int
+    """How many of the tracklets show nobody of interest."""
+    junk: int
+    """How many of the tracklets are badly detected."""
+    cameras: int
+    frames: int
+    shortest: int
+    """Frames of the shortest tracklet."""
+    median: float
+    longest: int
+
+
+def summarise(split: Split) -> list[Summary]:
+    """Count what a split holds: a row for each list, of which `pandas.DataFrame` makes a table.
+
+    An empty list has 0 everywhere.
+    """
+    return [
+        Summary(
+            part=part,
+            people=len({t.person for t in tracklets} - {DISTRACTOR, JUNK}),
+            tracklets=len(tracklets),
+            distractors=sum(t.person == DISTRACTOR for t in tracklets),
+            junk=sum(t.person == JUNK for t in tracklets),
+            cameras=len({t.camera for t in tracklets}),
+            frames=sum(lengths),
+            shortest=min(lengths, default=0),
+            median=float(median(lengths or [0])),
+            longest=max(lengths, default=0),
+        )
+        for part, tracklets in split._asdict().items()
+        for lengths in [[len(t) for t in tracklets]]
+    ]
 
 
 def load_frames(tracklet: Tracklet, indices: Sequence[int]) -> Tensor:

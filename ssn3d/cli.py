@@ -1,0 +1,136 @@
+"""The command line: ssn3d figures | train | evaluate | render."""
+
+import logging
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from .config import Dataset, RunConfig, Scale
+
+DATASETS = click.Choice(get_args(Dataset))
+SCALES = click.Choice(get_args(Scale))
+
+
+@click.group()
+@click.version_option(package_name="ssn3d")
+def main() -> None:
+    """Companion to SSN3D (AAAI 2021): regenerate its tables and figures, train and measure its networks."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("ssn3d").setLevel(logging.INFO)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@click.option("--seeds", type=click.IntRange(1), help="How many seeds; the notebooks' own by default.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Instead of figures/."
+)
+def figures(names: tuple[str, ...], scale: str, seeds: int | None, out: Path | None) -> None:
+    """Regenerate tables and figures: all, or those of the notebooks NAMES."""
+    from . import reproduce
+    from .data import project_folder
+
+    started = time.perf_counter()
+    folder = (out or project_folder() / "figures").resolve()
+    parameters: dict[str, Any] = {"scale": scale} | ({} if seeds is None else {"seeds": seeds})
+    outcomes = []
+    with _usage_errors():
+        chosen = reproduce.choose(names)
+    for notebook in chosen:
+        click.echo(f"{notebook.stem} at scale {scale} ...")
+        outcomes.append(reproduce.run(notebook, folder, parameters))
+    click.echo(reproduce.report(outcomes))
+    click.echo(f"{time.perf_counter() - started:.0f} seconds in all")
+    failed = [outcome.notebook for outcome in outcomes if outcome.error]
+    if failed:
+        raise click.ClickException(f"failed: {', '.join(failed)}")
+
+
+@main.command()
+@click.argument("dataset", type=DATASETS)
+@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Such as cuda.")
+@click.option(
+    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Change any RunConfig field."
+)
+def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> None:
+    """Train and measure one network on DATASET, or find it in the store."""
+    from tqdm.auto import tqdm
+
+    from .runs import load_or_train
+
+    with _usage_errors():
+        config = RunConfig.preset(scale, dataset, **_parse(changes))  # type: ignore[arg-type]
+        with tqdm(unit="step") as bar:
+
+            def show(step: int, steps: int, terms: dict[str, float]) -> None:
+                bar.total = steps
+                bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, False)
+                bar.update()
+
+            run = load_or_train(config, device=device, on_step=show)
+    _report(run.id, run.metrics)
+
+
+@main.command()
+@click.argument("run_id")
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Such as test_protocol=full."
+)
+def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
+    """Measure the stored run RUN_ID once more, under another test protocol if you like."""
+    from . import store, train
+    from .data import split_of
+
+    with _usage_errors():
+        run = store.read(store.store_folder() / run_id)
+        if run is None:
+            raise ValueError(f"no run {run_id!r} in {store.store_folder()}")
+        config = replace(run.config, **_parse(changes))
+        split = split_of(config)
+        result = train.evaluate(config, run.model().to(device), split, device=device)
+    _report(run_id, train.summary(split, result))
+
+
+@main.command()
+@click.argument("dataset", type=DATASETS)
+@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@click.option(
+    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Such as train_people=20."
+)
+def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
+    """Render a data set in its official layout and say where it is."""
+    from .data import root_of
+
+    with _usage_errors():
+        click.echo(root_of(RunConfig.preset(scale, dataset, **_parse(changes))))  # type: ignore[arg-type]
+
+
+def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
+    """Values from text: whatever is no number, True, False or None stays a text."""
+    parsed: dict[str, Any] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"expected FIELD=VALUE, got {change!r}; fields are {_fields()}")
+        parsed[name] = click_literal(text)
+    return parsed
+
+
+def click_literal(text: str) -> Any:
+    """The Python literal in a text, or the text itself."""
+    import ast
+
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _fields() -> str:
+    return ", ".join(field.name for field in fields(RunConfig))

@@ -1,0 +1,194 @@
+"""One flat description of a run, the three scales it comes in, and the name that follows from all of it."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Scale = Literal["smoke", "demo", "paper"]
+Dataset = Literal["ilids_vid", "mars", "dukemtmc"]
+Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
+
+DATASET_TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
+"""How the data sets are written in tables and figures."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of a run.  The defaults are the paper's; `preset` scales them.
+
+    Quotes are the paper's own words; fields without one are choices it leaves open.
+    """
+
+    # data
+    dataset: Dataset
+    source: Literal["rendered", "real"] = "rendered"
+    split: int = 0
+    """Which of the ten divisions of iLIDS-VID; the other sets have one, number 0."""
+    height: int = 256
+    width: int = 128
+    data_seed: int = 0
+    train_people: int | None = None
+    """Rendered sets only, as the next three; None keeps what the profile of the set says."""
+    test_people: int | None = None
+    jitter: float | None = None
+    """How far the person strays from the middle of the box, as a share of it."""
+    label_noise: float = 1.0
+    """How badly the pose estimator does; 1 is what is expected of one on such footage, 0 is perfect."""
+
+    # model
+    aggregator: str = "ssn3d"
+    backbone: Literal["small", "resnet34", "resnet50"] = "resnet50"
+    pretrained: bool = True
+    parts: int = 9
+    """N: "head, body, crotch, left and right elbows, knees and feet"."""
+    window: int = 3
+    hidden: int = 512
+    """K of the attention classifier."""
+    shared: bool = True
+    """One attention classifier for all frames; False is Table 2's "NonSha."."""
+    block: Literal["bottleneck", "plain"] = "bottleneck"
+    block_width: int = 256
+    embedding: int = 1024
+
+    # objective
+    strategy: Strategy = "semi-supervised"
+    ssn_weight: float = 0.1
+    """Lambda: 0.1 on iLIDS-VID and MARS, 0.05 on DukeMTMC-VideoReID."""
+    ssn_reduction: Literal["mean", "sum"] = "mean"
+    """How Eq. (4) adds the parts up; see `losses.ssn_loss`."""
+    margin: float = 0.3
+    labelled_frames: int = 2
+    """ "We select two images with high-quality labels from each video tracklet"."""
+
+    # optimisation
+    epochs: int = 150
+    steps_per_epoch: int | None = None
+    """None: one pass of the identity sampler."""
+    learning_rate: float = 3e-4
+    decay_every: int = 50
+    """Epochs after which the learning rate is multiplied by `decay`."""
+    decay: float = 0.1
+    weight_decay: float = 5e-4
+    ids_per_batch: int = 8
+    clips_per_id: int = 4
+    clip_frames: int = 4
+    clip_stride: int = 8
+    dense_chunks: bool = True
+    """Cut long training tracklets of iLIDS-VID and DukeMTMC-VideoReID in several, as AP3D does."""
+    flip: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: automatic mixed precision, weights stay float32."""
+    seed: int = 0
+
+    # test
+    test_frames: int = 32
+    """ "Each video tracklet is split into multiple 32-frame video clips"."""
+    test_protocol: Literal["split", "full"] = "split"
+    """split: each clip as strided snippets of `clip_frames`, as in training; full: each clip whole."""
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(RunConfig).items():
+            value = getattr(self, name)
+            _check(name, value, kind)
+            if kind in (float, float | None) and value is not None:
+                object.__setattr__(self, name, float(value))  # 1 and 1.0 are one run
+        for name in ("ids_per_batch", "clips_per_id"):
+            if getattr(self, name) < 2:
+                raise ValueError(
+                    f"{name} must be at least 2 so that every clip has a same and a different "
+                    f"person to be compared with, got {getattr(self, name)}"
+                )
+        if self.test_frames % self.clip_frames:
+            raise ValueError(
+                f"test_frames ({self.test_frames}) must be a multiple of clip_frames "
+                f"({self.clip_frames}), or snippets would leave frames out"
+            )
+        if not self.shared and self.test_protocol == "full":
+            raise ValueError(
+                "without weight sharing there is one classifier a frame position, which clips of "
+                'other lengths do not have; use test_protocol="split" or shared=True'
+            )
+
+    @classmethod
+    def preset(cls, scale: Scale, dataset: Dataset, **changes: Any) -> "RunConfig":
+        """The settings of one scale on one data set, with any field changed by name.
+
+        Raises:
+            ValueError: an unknown scale, data set or field, with the nearest known one.
+        """
+        _check("scale", scale, Scale)
+        _check("dataset", dataset, Dataset)
+        unknown = [name for name in changes if name not in {field.name for field in fields(cls)}]
+        if unknown:
+            known = [field.name for field in fields(cls)]
+            raise ValueError(f"RunConfig has no field {unknown[0]!r}{nearest(unknown[0], known)}")
+        paper = cls(dataset=dataset, ssn_weight=0.05 if dataset == "dukemtmc" else 0.1)
+        return replace(paper, **(PRESETS[scale] | changes))
+
+    def run_id(self, data: str, code: str) -> str:
+        """The run's name in the store: another name for any other field, data or code.
+
+        Args:
+            data: identity of the data set.
+            code: digest of the sources that compute the run.
+        """
+        everything = json.dumps([asdict(self), data, code], sort_keys=True)
+        return hashlib.sha256(everything.encode()).hexdigest()[:12]
+
+
+_SMALL = {
+    # Not in the paper: a trunk and a schedule that two CPU cores can afford
+    "height": 64,
+    "width": 32,
+    "backbone": "small",
+    "pretrained": False,
+    "hidden": 64,
+    "block_width": 32,
+    "embedding": 128,
+    "precision": "bfloat16",
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": _SMALL
+    | {
+        "train_people": 8,
+        "test_people": 8,
+        "ids_per_batch": 4,
+        "clips_per_id": 2,
+        "epochs": 2,
+        "steps_per_epoch": 2,
+        "decay_every": 1,
+        "test_frames": 8,
+    },
+    "demo": _SMALL | {"epochs": 6, "steps_per_epoch": 25, "decay_every": 4},
+    "paper": {},
+}
+"""What each scale changes of the paper's settings."""
+
+
+def _check(name: str, value: object, kind: Any) -> None:
+    """Raise ValueError unless `value` is of the annotated `kind`."""
+    options = get_args(kind)
+    if get_origin(kind) is Literal:
+        if value in options:
+            return
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}"
+            + nearest(value, options)
+        )
+    kinds = options or (kind,)
+    if isinstance(value, bool) and bool not in kinds:
+        pass  # True is an int to Python, but never a number of people
+    elif isinstance(value, kinds) or (float in kinds and isinstance(value, int)):
+        return
+    wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+    raise ValueError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """"; did you mean ...?" where one of the known names is close, else nothing."""
+    close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,90 @@
+"""Where the data of a run is, what it is, and how to open it."""
+
+import os
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from .config import RunConfig
+from .datasets import rendered
+from .datasets.identity import folder_digest
+from .datasets.tracklets import Split
+from .datasets.walkers import Profile
+
+REAL_FOLDERS = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
+"""Where in the data folder each real set is expected."""
+
+
+def project_folder() -> Path:
+    """The checkout that ssn3d runs from, or the current folder where it was installed without one."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def data_folder() -> Path:
+    """Where data sets live: $SSN3D_DATA, or data/ in the project."""
+    return Path(os.environ.get("SSN3D_DATA", project_folder() / "data")).resolve()
+
+
+def split_of(config: RunConfig) -> Split:
+    """The tracklets a run learns from and is measured on; a rendered set is made first if need be.
+
+    Raises:
+        FileNotFoundError: a real data set is not where it is expected.
+        ValueError: it is there, but not as it should be.
+    """
+    return _read(config.dataset, root_of(config), config.split)
+
+
+def root_of(config: RunConfig) -> Path:
+    """The folder of a run's data set; a rendered one is made if it does not exist."""
+    if config.source == "real":
+        return data_folder() / REAL_FOLDERS[config.dataset]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # pictures come out alike whatever number of cores a machine has
+    try:
+        return rendered.materialise(
+            config.dataset,
+            profile_of(config),
+            data_folder() / "generated",
+            seed=config.data_seed,
+            height=config.height,
+            width=config.width,
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def identity_of(config: RunConfig) -> str:
+    """Names the data a run sees: other pictures have another name, the same ones elsewhere the same."""
+    if config.source == "real":
+        return _folder_digest(root_of(config))
+    return rendered.identity(
+        config.dataset,
+        profile_of(config),
+        seed=config.data_seed,
+        height=config.height,
+        width=config.width,
+    )
+
+
+def profile_of(config: RunConfig) -> Profile:
+    """What the rendered set of a run is like."""
+    return rendered.profile_of(
+        config.dataset,
+        train_people=config.train_people,
+        test_people=config.test_people,
+        jitter=config.jitter,
+        label_noise=config.label_noise,
+    )
+
+
+@lru_cache(maxsize=8)
+def _read(dataset: str, root: Path, split: int) -> Split:
+    layout = import_module(f"ssn3d.datasets.{dataset}")
+    return layout.read(root, split) if dataset == "ilids_vid" else layout.read(root)
+
+
+_folder_digest = lru_cache(maxsize=8)(folder_digest)

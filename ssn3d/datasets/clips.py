@@ -1,0 +1,229 @@
+"""From tracklets to clips: which frames, which people in a batch, which snippets at test time.
+
+The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each; how short tracklets, long
+tracklets and epochs are treated follows AP3D (Gu et al. 2020), whose settings the paper repeats.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import functional as image_ops
+
+from .keypoints import PARTS, Points, labelled_frames, mirror
+from .streams import stream
+from .tracklets import Tracklet, load_frames
+
+
+class Request(NamedTuple):
+    """Which tracklet to take a clip from, and the key of the clip's random stream."""
+
+    tracklet: int
+    key: tuple[int, ...]
+
+
+class Clip(NamedTuple):
+    """One training sample; a batch of them has `b` in front of every axis."""
+
+    frames: Tensor
+    """[t 3 H W] uint8."""
+    points: Tensor
+    """[t n 2] as the pose estimator reports them; t = 0 where they were not asked for."""
+    labelled: Tensor
+    """[l 3 H W] uint8, frames of the same tracklet that carry careful labels; l = 0 where not asked for."""
+    labels: Tensor
+    """[l n 2] those labels, NaN where a part cannot be seen."""
+    person: int
+
+
+class Clips(Dataset[Clip]):
+    """Training clips, cut anew for each request."""
+
+    def __init__(
+        self,
+        tracklets: Sequence[Tracklet],
+        *,
+        frames: int,
+        stride: int,
+        size: tuple[int, int],
+        flip: bool = True,
+        points: bool = False,
+        labelled: int = 0,
+    ):
+        """Set what every clip holds.
+
+        Args:
+            tracklets: where the clips are cut from.
+            frames: t, frames a clip.
+            stride: distance between them, where a tracklet is long enough.
+            size: height and width in pixels that frames are resized to.
+            flip: mirror half of the clips, all frames of a clip alike.
+            points: give the estimated points of the clip's frames (supervised strategy).
+            labelled: l, how many labelled frames come with a clip (semi-supervised strategy).
+        """
+        if (points or labelled) and any(tracklet.points is None for tracklet in tracklets):
+            raise ValueError(
+                "this strategy learns from body points, but the data set has none; add them "
+                '(points.npz), or train with strategy="unsupervised"'
+            )
+        self.tracklets = tracklets
+        self.frames, self.stride, self.size = frames, stride, size
+        self.flip, self.points = flip, points
+        # a tracklet with too few frames repeats them, so that clips can be stacked
+        self.labelled = [
+            (labelled_frames(tracklet.points, labelled) * labelled)[:labelled]
+            if labelled and tracklet.points
+            else []
+            for tracklet in tracklets
+        ]
+
+    def __getitem__(self, request: Request) -> Clip:
+        tracklet, random = self.tracklets[request.tracklet], stream(*request.key)
+        taken = sample_frames(len(tracklet), self.frames, self.stride, random)
+        careful = self.labelled[request.tracklet]
+        flipped = self.flip and bool(torch.rand((), generator=random) < 0.5)
+        points, labels = torch.empty(2, 0, len(PARTS), 2)
+        if tracklet.points and self.points:
+            points = tracklet.points.estimated[taken]
+        if tracklet.points and careful:
+            labels = tracklet.points.labels()[careful]
+        images = resized(load_frames(tracklet, [*taken, *careful]), self.size)
+        if flipped:
+            images, points, labels = images.flip(-1), mirror(points), mirror(labels)
+        frames, labelled = images.split([len(taken), len(careful)])
+        return Clip(frames, points, labelled, labels, tracklet.person)
+
+
+def sample_frames(
+    length: int, frames: int, stride: int, generator: torch.Generator
+) -> list[int]:
+    """Which frames of a tracklet make a training clip.
+
+    A tracklet of at least `frames * stride` frames gives evenly spaced ones from a random start; a shorter
+    one gives random frames in order, each once if there are enough.
+    """
+    if length >= frames * stride:
+        starts = length - (frames - 1) * stride
+        start = int(torch.randint(starts, (), generator=generator))
+        return list(range(start, start + frames * stride, stride))
+    if length >= frames:
+        return torch.randperm(length, generator=generator)[:frames].sort().values.tolist()
+    return torch.randint(length, (frames,), generator=generator).sort().values.tolist()
+
+
+def chunks(tracklet: Tracklet, step: int, span: int) -> list[Tracklet]:
+    """A long tracklet as several training tracklets of `span` frames, one every `step` frames.
+
+    The last one reaches to the end, and a tracklet shorter than `step` stays whole.  AP3D cuts iLIDS-VID
+    with step 32 and span 64 and DukeMTMC-VideoReID with 64 and 64: their people have two or three
+    tracklets only, and a batch wants four clips of each.
+    """
+    starts = range(0, max(len(tracklet) // step, 1) * step, step)
+    ends = [start + span for start in starts[:-1]] + [len(tracklet)]
+    return [
+        replace(
+            tracklet,
+            frames=tracklet.frames[start:end],
+            points=tracklet.points and Points(*(field[start:end] for field in tracklet.points)),
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+class IdentitySampler:
+    """Batches of several clips of each of several people, without end.
+
+    In each pass every person's tracklets are shuffled and dealt in groups of `clips_per_id`; a remainder is
+    left out of that pass, and a person with too few tracklets repeats some.  A batch takes the groups of
+    `ids_per_batch` different people; groups that fill no batch are left out as well.
+    """
+
+    def __init__(
+        self, people: Sequence[int], ids_per_batch: int, clips_per_id: int, seed: int = 0
+    ):
+        """people: the person on each tracklet."""
+        self.tracklets: dict[int, list[int]] = defaultdict(list)
+        for index, person in enumerate(people):
+            self.tracklets[person].append(index)
+        if ids_per_batch < 2 or clips_per_id < 2:
+            raise ValueError(
+                "hard triplets need at least 2 people with 2 clips each in a batch, got "
+                f"ids_per_batch={ids_per_batch}, clips_per_id={clips_per_id}"
+            )
+        if len(self.tracklets) < ids_per_batch:
+            raise ValueError(
+                f"a batch takes {ids_per_batch} people, but the training list has "
+                f"{len(self.tracklets)}; add people or lower ids_per_batch"
+            )
+        self.ids_per_batch, self.clips_per_id, self.seed = ids_per_batch, clips_per_id, seed
+
+    def one_pass(self, number: int) -> list[list[int]]:
+        """The batches of one pass over the data, as positions in `people`."""
+        random = stream("identities", self.seed, number)
+        groups: list[list[int]] = []
+        for tracklets in self.tracklets.values():
+            order = torch.randperm(len(tracklets), generator=random).tolist()
+            if len(order) < self.clips_per_id:
+                order = torch.randint(
+                    len(tracklets), (self.clips_per_id,), generator=random
+                ).tolist()
+            dealt = [tracklets[i] for i in order]
+            last = len(dealt) - self.clips_per_id
+            groups += [
+                dealt[i : i + self.clips_per_id] for i in range(0, last + 1, self.clips_per_id)
+            ]
+        owner = {index: person for person, own in self.tracklets.items() for index in own}
+        waiting = [groups[i] for i in torch.randperm(len(groups), generator=random).tolist()]
+        batches = []
+        while True:
+            batch: dict[int, list[int]] = {}
+            rest = []
+            for group in waiting:
+                if len(batch) < self.ids_per_batch and owner[group[0]] not in batch:
+                    batch[owner[group[0]]] = group
+                else:
+                    rest.append(group)
+            if len(batch) < self.ids_per_batch:
+                return batches
+            batches.append([index for group in batch.values() for index in group])
+            waiting = rest
+
+    def __iter__(self) -> Iterator[list[Request]]:
+        step, number = 0, 0
+        while True:
+            for batch in self.one_pass(number):
+                yield [
+                    Request(index, (self.seed, step, place)) for place, index in enumerate(batch)
+                ]
+                step += 1
+            number += 1
+
+
+def covering_clips(length: int, clip: int, *, pad: bool) -> list[list[int]]:
+    """Consecutive clips that cover a tracklet ("Training and testing protocols").
+
+    Args:
+        length: frames in the tracklet.
+        clip: frames in a clip, 32 in the paper.
+        pad: repeat the frames of a last, shorter clip from its start until it is full.
+    """
+    return [
+        [
+            start + i % min(clip, length - start)
+            for i in range(clip if pad else min(clip, length - start))
+        ]
+        for start in range(0, length, clip)
+    ]
+
+
+def resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 [t 3 H W] in the given height and width."""
+    if tuple(frames.shape[-2:]) == size:
+        return frames
+    return image_ops.resize(
+        frames, list(size), interpolation=image_ops.InterpolationMode.BICUBIC, antialias=True
+    )

@@ -1,0 +1,157 @@
+"""iLIDS-VID on disk: each person's walk past two cameras, and ten ways to halve the people.
+
+The split file counts people by their place in the sorted folders, not by their own number.
+"""
+
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from .ilids_vid_splits import SPLIT_FILES, read_split, write_splits
+from .layout import attach_points, check_not_empty, list_files, list_folders, locate, tracklet_of
+from .tracklets import Split, Tracklet
+from .writing import Planned, check_writable, write_tracklets
+
+TREE = f"""\
+  iLIDS-VID/
+    i-LIDS-VID/sequences/cam1/person001/cam1_person001_00317.png ...
+                         cam2/person001/cam2_person001_00120.png ...
+    {SPLIT_FILES[0]}   (or {SPLIT_FILES[1]})"""
+
+_PERSON = re.compile(r"person_?(\d+)", re.ASCII)
+_NAME = re.compile(r"cam(\d)_person_?(\d+)_(\d+)\.png", re.ASCII)
+
+
+class Name(NamedTuple):
+    """What the name of a frame's file says, such as cam1_person001_00317.png."""
+
+    camera: int
+    person: int
+    frame: int
+
+
+def read(root: Path, split: int = 0, *, test_half: Literal["first", "last"] = "first") -> Split:
+    """Read iLIDS-VID, or a set in its layout, without opening an image.
+
+    Args:
+        root: folder of i-LIDS-VID and of the split folder, or i-LIDS-VID itself.
+        split: which of the ten, from 0. Published results are the mean over all ten, or one.
+        test_half: which half of the split file's columns names the people to test with: "first"
+            as in torchreid and AP3D, "last" as in SCAN, GRL and TF-CLIP. A splits.json says it
+            by itself.
+
+    Returns:
+        By person: in train both tracklets of the training people, in query those of the test
+        people at camera 1, in gallery those at camera 2.
+
+    Raises:
+        FileNotFoundError: the sequences or the splits are nowhere; names every place looked at.
+        ValueError: the splits do not fit the people found.
+    """
+    if test_half not in ("first", "last"):
+        raise ValueError(f"test_half: expected 'first' or 'last', got {test_half!r}")
+    inner = (root / "i-LIDS-VID", root / "i-LIDS-VID" / "i-LIDS-VID")
+    home = locate((root, *inner), ("sequences/cam1", "sequences/cam2"), TREE)
+    outer = root.parent if home == root else root
+    people = _people(home / "sequences")
+    train, test = read_split((outer, root, *inner), people, split, test_half == "first")
+
+    tracklets = attach_points(
+        [_tracklet(home, camera, person) for camera in (1, 2) for person in people], outer
+    )
+    first = dict(zip(people, tracklets, strict=False))
+    second = dict(zip(people, tracklets[len(people) :], strict=True))
+    return check_not_empty(
+        Split(
+            train=[seen[person] for person in sorted(train) for seen in (first, second)],
+            query=[first[person] for person in sorted(test)],
+            gallery=[second[person] for person in sorted(test)],
+        ),
+        str(home),
+    )
+
+
+def write(split: Split, root: Path) -> None:
+    """Write a split as iLIDS-VID is laid out, so that `read(root)` gives it back, by person.
+
+    Split 0 of the file is the given one, the other nine are drawn at random, always the same.
+    PNG files are copied as they are, other frames encoded as PNG; both come back exactly. Frame
+    numbers begin anywhere, as in iLIDS-VID.
+
+    Args:
+        split: persons 0 to 999, each with one tracklet at camera 1 and one at camera 2; half of
+            them to train with, or one more.
+        root: folder to write to, without a data set in it.
+
+    Raises:
+        ValueError: the split is empty or cannot be said in this layout.
+        FileExistsError: there is a data set in `root` already.
+    """
+    check_writable(split, root, ("i-LIDS-VID", *SPLIT_FILES))
+    seen: dict[tuple[int, int], Tracklet] = {}
+    for name, cameras in (("train", (1, 2)), ("query", (1,)), ("gallery", (2,))):
+        for tracklet in getattr(split, name):
+            sighting = tracklet.person, tracklet.camera
+            if tracklet.camera not in cameras or sighting in seen:
+                raise ValueError(
+                    f"{name}: expected one tracklet of each person at camera "
+                    f"{' and '.join(map(str, cameras))}, got person {tracklet.person} at camera "
+                    f"{tracklet.camera}{' again' if sighting in seen else ''}; leave it out"
+                )
+            seen[sighting] = tracklet
+    people = sorted({person for person, _ in seen})
+    alone = [person for person in people if {(person, 1), (person, 2)} - seen.keys()]
+    if alone:
+        raise ValueError(f"expected every person at both cameras, got only one of {alone[0]}")
+    test = {tracklet.person for tracklet in split.query}
+    if len(test) != len(people) // 2:
+        raise ValueError(
+            f"expected {len(people) // 2} of {len(people)} people in query, as iLIDS-VID tests "
+            f"with half of them, got {len(test)}; move people between train and test"
+        )
+    plan = []
+    for (person, camera), tracklet in sorted(seen.items(), key=lambda item: item[0]):
+        start = 1 + (37 * person + 101 * camera) % 400
+        frames = range(start, start + len(tracklet))
+        names = [format_name(Name(camera, person, frame)) for frame in frames]
+        folder = f"i-LIDS-VID/sequences/cam{camera}/person{person:03}"
+        plan.append(Planned(tracklet, folder, names))
+    write_tracklets(plan, root)
+    write_splits(root, [person in test for person in people])
+
+
+def parse_name(text: str) -> Name:
+    """Read the name of a frame's file; ValueError if it is none."""
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"expected a file name like cam1_person001_00317.png, got {text!r}; rename it"
+        )
+    return Name(*map(int, match.groups()))
+
+
+def format_name(name: Name) -> str:
+    """The file name that `parse_name` reads; ValueError if a number has too many digits for it."""
+    camera, person, frame = name
+    if not (0 <= camera <= 9 and 0 <= person <= 999 and 0 <= frame <= 99_999):
+        raise ValueError(
+            "iLIDS-VID file names hold cameras 0 to 9, persons 0 to 999 and frames 0 to 99999, "
+            f"got {name}; renumber, or cut the tracklet"
+        )
+    return f"cam{camera}_person{person:03}_{frame:05}.png"
+
+
+def _people(sequences: Path) -> list[str]:
+    first, second = (list_folders(sequences / f"cam{camera}", _PERSON) for camera in (1, 2))
+    if first != second:
+        raise ValueError(
+            f"{sequences}: expected the same people at both cameras, got only one camera for "
+            f"{sorted(set(first) ^ set(second))}; restore or remove their folders"
+        )
+    return first
+
+
+def _tracklet(home: Path, camera: int, person: str) -> Tracklet:
+    folder = home / "sequences" / f"cam{camera}" / person
+    number = int(person.removeprefix("person").removeprefix("_"))
+    return tracklet_of(folder, list_files(folder, ".png"), parse_name, number, camera)

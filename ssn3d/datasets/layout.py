@@ -1,0 +1,171 @@
+"""What the official layouts share in reading: finding the set, listing frames, attaching points."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, overload
+
+from . import keypoints
+from .tracklets import Split, Tracklet
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFiles(Sequence[Path]):
+    """Image files of one folder: a path is made when asked for, as MARS would need 1.2 million."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> "FrameFiles": ...
+    def __getitem__(self, index: int | slice) -> "Path | FrameFiles":
+        if isinstance(index, slice):
+            return FrameFiles(self.folder, self.names[index])
+        return self.folder / self.names[index]
+
+
+class FrameName(Protocol):
+    """What every layout says in the name of a frame's file."""
+
+    @property
+    def person(self) -> int: ...  # noqa: D102
+    @property
+    def camera(self) -> int: ...  # noqa: D102
+    @property
+    def frame(self) -> int: ...  # noqa: D102
+
+
+def locate(places: Sequence[Path], holding: Sequence[str], tree: str) -> Path:
+    """The first of `places` where every folder of `holding` is.
+
+    Raises:
+        FileNotFoundError: there is none; says what is missing in every place, and the `tree` that
+            was expected.
+    """
+    looked = []
+    for place in places:
+        missing = [name for name in holding if not (place / name).is_dir()]
+        if not missing:
+            return place
+        looked.append(f"  {place} (no {', '.join(missing)})")
+    raise FileNotFoundError(
+        "data set not found; looked in\n" + "\n".join(looked) + f"\nexpected\n{tree}\n"
+        "unpack the data set there, or write a rendered one with the write of its module in "
+        "ssn3d.datasets"
+    )
+
+
+def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
+    """The names of the folders in `parent`, sorted.
+
+    Raises:
+        ValueError: a name does not fit `pattern`, though no operating system made the folder.
+    """
+    with os.scandir(parent) as entries:
+        names = sorted(e.name for e in entries if not _foreign(e.name) and e.is_dir())
+    for name in names:
+        if not pattern.fullmatch(name):
+            raise ValueError(
+                f"folder {parent / name}: expected a name like {pattern.pattern}; "
+                "rename it, or move it out of the data set"
+            )
+    return names
+
+
+def list_files(folder: Path, suffix: str) -> list[str]:
+    """The names of the files in `folder` that end in `suffix`, in no order, without a stat each."""
+    with os.scandir(folder) as entries:
+        return [e.name for e in entries if e.name.endswith(suffix) and not _foreign(e.name)]
+
+
+def _foreign(name: str) -> bool:
+    """Whether a system or an archiver left it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
+    return name.startswith((".", "__", "@"))
+
+
+def tracklet_of(
+    folder: Path,
+    names: Iterable[str],
+    parse: Callable[[str], FrameName],
+    person: int,
+    camera: int | None = None,
+) -> Tracklet:
+    """The tracklet whose frames are the files `names` of `folder`, ordered by frame number.
+
+    Args:
+        folder: where the files are.
+        names: file names in any order.
+        parse: reads a file name; its ValueError is passed on with the folder added.
+        person: the number that every file must bear.
+        camera: likewise; None takes the first file's.
+
+    Raises:
+        ValueError: there is no file, or one bears another person or camera.
+    """
+    try:
+        parsed = sorted(((parse(name), name) for name in names), key=lambda pair: pair[0].frame)
+    except ValueError as error:
+        raise ValueError(f"{error} (in {folder})") from None
+    if not parsed:
+        raise ValueError(f"{folder}: expected frames of a tracklet, got none; restore its images")
+    camera = parsed[0][0].camera if camera is None else camera
+    for name, text in parsed:
+        if (name.person, name.camera) != (person, camera):
+            raise ValueError(
+                f"{folder / text}: expected a frame of person {person} at camera {camera}, got "
+                f"person {name.person} at camera {name.camera}; move the file where it belongs"
+            )
+    return Tracklet(FrameFiles(folder, tuple(text for _, text in parsed)), person, camera)
+
+
+def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
+    """The same tracklets with the body points that `root`/points.npz has for them.
+
+    Args:
+        tracklets: every tracklet of the data set, read from files below `root`.
+        root: folder of the data set.
+
+    Raises:
+        ValueError: the points belong to other frames than those read, so they were changed since.
+    """
+    known = keypoints.load(root)
+    attached = [
+        replace(tracklet, points=known.pop(_key(tracklet, root), None)) if known else tracklet
+        for tracklet in tracklets
+    ]
+    remedy = f"restore the frames, or delete {keypoints.POINTS_FILE}"
+    for tracklet in attached:
+        if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):
+            raise ValueError(
+                f"tracklet of {tracklet.frames[0]}: expected {len(tracklet.points.truth)} frames "
+                f"for its body points, got {len(tracklet)}; {remedy}"
+            )
+    if known:
+        raise ValueError(
+            f"{root / keypoints.POINTS_FILE}: expected a tracklet that begins with "
+            f"{min(known)}, got none; {remedy}"
+        )
+    return attached
+
+
+def _key(tracklet: Tracklet, root: Path) -> str:
+    assert isinstance(tracklet.frames, FrameFiles)
+    return tracklet.frames[0].relative_to(root).as_posix()
+
+
+def check_not_empty(split: Split, source: str) -> Split:
+    """The same split, or a ValueError that names the list without tracklets."""
+    for name, tracklets in split._asdict().items():
+        if not tracklets:
+            raise ValueError(
+                f"{source}: expected tracklets in train, query and gallery, got an empty {name}; "
+                "the data set is incomplete"
+            )
+    return split

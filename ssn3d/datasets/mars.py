@@ -1,0 +1,190 @@
+"""MARS on disk: boxes of people in two folders, and lists in info/ that make tracklets of them.
+
+The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late.
+"""
+
+import re
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from .layout import attach_points, check_not_empty, list_files, locate, tracklet_of
+from .mars_info import Info, Row, choose_queries, read_info, write_info
+from .tracklets import JUNK, Split, Tracklet
+from .writing import Planned, check_writable, write_tracklets
+
+__all__ = [
+    "TREE",
+    "Info",
+    "Name",
+    "Row",
+    "choose_queries",
+    "format_name",
+    "parse_name",
+    "read",
+    "read_info",
+    "write",
+]
+
+TREE = """\
+  MARS/
+    bbox_train/0001/0001C1T0001F001.jpg ...
+    bbox_test/00-1/00-1C1T0001F001.jpg ...
+    info/train_name.txt  test_name.txt
+         tracks_train_info.mat  tracks_test_info.mat  query_IDX.mat"""
+
+_NAME = re.compile(r"(\d{4}|00-1)C(\d)T(\d{4})F(\d{3})\.jpg", re.ASCII)
+
+
+class Name(NamedTuple):
+    """What the name of a frame's file says, such as 0001C1T0001F001.jpg."""
+
+    person: int
+    camera: int
+    tracklet: int
+    frame: int
+
+
+def read(root: Path, *, junk: bool = False) -> Split:
+    """Read MARS, or a set in its layout, without opening an image.
+
+    Args:
+        root: folder with bbox_train, bbox_test and info, or the folder above it.
+        junk: keep the badly detected tracklets (person -1) in the gallery. They never count, so
+            leaving them out changes no result.
+
+    Returns:
+        Tracklets in the order of the lists. The gallery holds the query tracklets, the same
+        objects: without them 140 queries of MARS would have no right answer.
+
+    Raises:
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing.
+        ValueError: the lists do not fit each other or the frames.
+    """
+    home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)
+    info = read_info(home / "info")
+    train = _read_part(home, "train", info.train)
+    test = _read_part(home, "test", info.test)
+    tracklets = attach_points(train + test, home)
+    train, test = tracklets[: len(train)], tracklets[len(train) :]
+    query = [test[row] for row in info.query]
+    gallery = [tracklet for tracklet in test if junk or tracklet.person != JUNK]
+    return check_not_empty(Split(train, query, gallery), str(home))
+
+
+def write(split: Split, root: Path) -> None:
+    """Write a split as MARS is laid out, so that `read(root, junk=True)` gives it back.
+
+    Tracklets are stored by person, then camera; a split in another order comes back in this one,
+    except the queries, which keep theirs. JPEG files are copied as they are, frames in memory are
+    encoded as JPEG and come back nearly the same. As in MARS, the last tracklet of each list skips
+    a tracklet number and begins late.
+
+    Args:
+        split: persons -1 (junk), 0 (distractors) to 9999, cameras 0 to 9, at most 999 frames.
+        root: folder to write to, without a data set in it.
+
+    Raises:
+        ValueError: a list is empty, a query is not in the gallery, or a number fits no file name.
+        FileExistsError: there is a data set in `root` already.
+    """
+    check_writable(split, root, ("bbox_train", "bbox_test", "info"))
+    train, test = (sorted(part, key=_order) for part in (split.train, split.gallery))
+    row_of = {id(tracklet): row for row, tracklet in enumerate(test)}
+    for tracklet in split.query:
+        if id(tracklet) not in row_of:
+            raise ValueError(
+                f"query of person {tracklet.person} at camera {tracklet.camera}: expected one of "
+                "the gallery's tracklets, the same object, got another; MARS keeps its queries in "
+                "the gallery, so put it there"
+            )
+    plans = {"train": _plan(train, "bbox_train"), "test": _plan(test, "bbox_test")}
+
+    write_tracklets(plans["train"] + plans["test"], root)
+    info = root / "info"
+    info.mkdir()
+    for part, plan in plans.items():
+        lines = [f"{name}\n" for planned in plan for name in planned.names]
+        (info / f"{part}_name.txt").write_text("".join(lines), newline="\r\n")
+    query = [row_of[id(tracklet)] for tracklet in split.query]
+    write_info(info, Info(_rows(train), _rows(test), query))
+
+
+def parse_name(text: str) -> Name:
+    """Read the name of a frame's file; ValueError if it is none."""
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a file name like 0001C1T0001F001.jpg, got {text!r}; rename it")
+    person, camera, tracklet, frame = match.groups()
+    return Name(JUNK if person == "00-1" else int(person), int(camera), int(tracklet), int(frame))
+
+
+def format_name(name: Name) -> str:
+    """The file name that `parse_name` reads; ValueError if a number has too many digits for it."""
+    text = f"{_folder(name.person)}C{name.camera}T{name.tracklet:04}F{name.frame:03}.jpg"
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            "MARS file names hold persons -1 to 9999, cameras 0 to 9, tracklets 0 to 9999 of a "
+            f"person and frames 0 to 999, got {name}; renumber, or cut the tracklet"
+        )
+    return text
+
+
+def _folder(person: int) -> str:
+    return "00-1" if person == JUNK else f"{person:04}"
+
+
+def _order(tracklet: Tracklet) -> tuple[int, int]:
+    return tracklet.person, tracklet.camera
+
+
+def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
+    listed = home / "info" / f"{part}_name.txt"
+    if not listed.is_file():
+        raise FileNotFoundError(f"{listed} does not exist; copy it from the data set's archive")
+    lines = listed.read_text(encoding="ascii", errors="replace").rstrip().split("\n")
+    names = [line.strip() for line in lines]  # MATLAB ended them with a carriage return
+    boxes = home / f"bbox_{part}"
+    if (boxes / boxes.name).is_dir():  # some unpack it once more
+        boxes = boxes / boxes.name
+    present: dict[str, set[str]] = {}
+    tracklets = []
+    for number, row in enumerate(rows, start=1):
+        if not 0 <= row.start < row.stop <= len(names):
+            raise ValueError(
+                f"row {number} of tracks_{part}_info.mat: expected lines between 1 and "
+                f"{len(names)} of {listed}, got {row.start + 1} to {row.stop}; take both files "
+                "from one copy of the data set"
+            )
+        folder = boxes / _folder(row.person)
+        wanted = names[row.start : row.stop]
+        tracklet = tracklet_of(folder, wanted, parse_name, row.person, row.camera)
+        if folder.name not in present:
+            present[folder.name] = set(list_files(folder, ".jpg")) if folder.is_dir() else set()
+        if not present[folder.name].issuperset(wanted):
+            missing = [name for name in wanted if name not in present[folder.name]]
+            raise FileNotFoundError(
+                f"frame {folder / missing[0]} does not exist, although {listed} lists it "
+                f"({len(missing)} of this tracklet's {len(wanted)} frames are missing); "
+                "unpack the images again"
+            )
+        tracklets.append(tracklet)
+    return tracklets
+
+
+def _rows(tracklets: list[Tracklet]) -> list[Row]:
+    stops = accumulate(map(len, tracklets))
+    return [Row(stop - len(t), stop, *_order(t)) for stop, t in zip(stops, tracklets, strict=True)]
+
+
+def _plan(tracklets: list[Tracklet], boxes: str) -> list[Planned]:
+    plan = []
+    for person, group in groupby(tracklets, key=lambda tracklet: tracklet.person):
+        for number, tracklet in enumerate(group, start=1):
+            start = 1
+            if tracklet is tracklets[-1]:
+                number, start = number + 1, min(6, max(1, 1000 - len(tracklet)))
+            frames = range(start, start + len(tracklet))
+            names = [format_name(Name(person, tracklet.camera, number, f)) for f in frames]
+            plan.append(Planned(tracklet, f"{boxes}/{_folder(person)}", names))
+    return plan

@@ -1,0 +1,85 @@
+"""Rendered copies of the data sets on disk: written once in the official layout, then read like the real ones."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from filelock import FileLock
+
+from .identity import digest, source_digest
+from .walkers import PROFILES, Profile, render
+
+
+def profile_of(
+    dataset: str,
+    *,
+    train_people: int | None = None,
+    test_people: int | None = None,
+    jitter: float | None = None,
+    label_noise: float | None = None,
+) -> Profile:
+    """The profile of a data set, with what is not None changed.
+
+    Tracklets of nobody in particular (distractors, junk) become fewer or more with the test people.
+    """
+    profile = PROFILES[dataset]
+    wanted = {
+        "train_people": train_people,
+        "test_people": test_people,
+        "jitter": jitter,
+        "label_noise": label_noise,
+    }
+    changes: dict[str, int | float] = {
+        name: value for name, value in wanted.items() if value is not None
+    }
+    if test_people is not None:
+        share = test_people / profile.test_people
+        for name in ("distractors", "junk"):
+            changes[name] = round(share * getattr(profile, name) + 0.499)  # one at least, if any
+    return replace(profile, **changes)  # type: ignore[arg-type]
+
+
+def identity(dataset: str, profile: Profile, *, seed: int, height: int, width: int) -> str:
+    """The name of a rendered set: another one for any other setting, seed, size or renderer."""
+    settings = [asdict(profile), seed, height, width, _renderer(dataset)]
+    return f"{dataset}-{digest(settings)}"
+
+
+def materialise(
+    dataset: str,
+    profile: Profile,
+    folder: Path,
+    *,
+    seed: int,
+    height: int,
+    width: int,
+) -> Path:
+    """The root of a rendered set below `folder`, rendered and written unless it is there already.
+
+    A set appears whole or not at all, and whoever asks while another process renders it waits.
+    """
+    name = identity(dataset, profile, seed=seed, height=height, width=width)
+    root = folder / name
+    if root.is_dir():
+        return root
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        if not root.is_dir():
+            draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+            try:
+                layout = import_module(f".{dataset}", __package__)
+                layout.write(render(profile, seed=seed, height=height, width=width), draft)
+                os.replace(draft, root)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+    return root
+
+
+@cache
+def _renderer(dataset: str) -> str:
+    """Digest of the sources that draw and write a data set."""
+    return source_digest([f"{__package__}.walkers", f"{__package__}.{dataset}"])

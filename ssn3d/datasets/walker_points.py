@@ -1,0 +1,140 @@
+"""The nine body points of a walker: where they are, whether they can be seen, what a pose estimator says."""
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor
+
+from .keypoints import MIRRORED, PARTS, Points
+from .walker_painting import FRAME_WIDTH, Capsule, Pose, project, reach, to_frame
+
+OWN_GROUPS: dict[str, tuple[str, ...]] = {
+    "head": ("head",),
+    "body": ("trunk",),
+    "crotch": ("trunk", "left leg", "right leg", "skirt"),
+    **{
+        f"{side} {joint}": (f"{side} {limb}", *clothes)
+        for side in ("left", "right")
+        for joint, limb, clothes in (
+            ("elbow", "arm", ()),
+            ("knee", "leg", ("skirt",)),
+            ("foot", "leg", ()),
+        )
+    },
+}
+"""Groups of limbs that belong to a part and therefore do not hide it."""
+
+# Not in the paper: how badly OpenPose does. These rates are an assumption, set to what is common on
+# crops of about 128 x 64 pixels in which limbs are some six pixels thick: limb ends are off by a
+# few hundredths of the body, one frame in twelve is seen from the wrong side, hidden joints are
+# mostly guessed, and in one frame of twelve no person, or another one, is found.
+SPREAD = (0.012, 0.016, 0.018, 0.024, 0.024, 0.024, 0.024, 0.028, 0.028)
+"""Standard deviation per part, in frame heights."""
+HIDDEN_SPREAD = 2.5
+"""A hidden point is guessed: so many times the spread."""
+SWAPPED_BODY, SWAPPED_PAIR = 0.08, 0.04
+MISSED, MISSED_HIDDEN = 0.05, 0.35
+LOST_FRAME, WRONG_PLACE = 0.05, 0.03
+
+
+def true_points(joints: dict[str, Tensor], pose: Pose, shift: Tensor, scale: Tensor) -> Tensor:
+    """Where the points are drawn, in the order of `PARTS`.
+
+    Args:
+        joints: what `walker_bodies.skeleton` returns.
+        shift: [t 2] of the box, see `walker_painting.through_box`.
+        scale: [t]
+
+    Returns:
+        [t n 2] (x, y) in frame heights, also outside the frame.
+    """
+    middle = {"body": (joints["neck"] + joints["hips"]) / 2, "crotch": joints["hips"]}
+    seen, _ = project(torch.stack([{**joints, **middle}[part] for part in PARTS]), pose)
+    return torch.stack([to_frame(part, shift, scale) for part in seen], dim=1)
+
+
+def visible_points(points: Tensor, scene: Sequence[Capsule]) -> Tensor:
+    """Whether points can be seen: inside the frame, with nothing of another part before them.
+
+    Args:
+        points: [t n 2] in frame heights.
+        scene: everything painted, in the coordinates of the frames.
+
+    Returns:
+        [t n] bool.
+    """
+    x, y = points.unbind(dim=-1)
+    # How near the capsules are that lie over each point, minus infinity for those that do not.
+    heights = torch.stack(
+        [torch.where(reach(c, x, y).outside < 0, c.depth, -torch.inf) for c in scene]
+    )  # [p t n]
+    hidden = torch.zeros_like(x, dtype=torch.bool)
+    for n, part in enumerate(PARTS):
+        own = torch.tensor([c.group in OWN_GROUPS[part] for c in scene])
+        if own.all():
+            continue
+        hidden[:, n] = heights[~own, :, n].amax(dim=0) > heights[own, :, n].amax(dim=0)
+    return _inside(points) & ~hidden
+
+
+def to_shares(points: Tensor) -> Tensor:
+    """Points [t n 2] in frame heights as shares of the frame, NaN outside it."""
+    shares = torch.stack((points[..., 0] / FRAME_WIDTH + 0.5, points[..., 1]), dim=-1)
+    return shares.masked_fill(rearrange(~_inside(points), "t n -> t n 1"), torch.nan)
+
+
+def estimate(
+    points: Tensor, visible: Tensor, label_noise: float, generator: torch.Generator
+) -> Points:
+    """The points with what a pose estimator would make of them.
+
+    Args:
+        points: [t n 2] in frame heights, also outside the frame.
+        visible: [t n] bool.
+        label_noise: 0 for perfect, 1 for the rates above, 2 for twice as many and as large errors.
+            The same generator makes the same mistakes, more or fewer of them.
+    """
+    frames, parts = visible.shape
+    shake = torch.randn(frames, parts, 2, generator=generator)
+    place = torch.rand(frames, 3, generator=generator)
+    chance = torch.rand(frames, parts + 8, generator=generator)
+    miss, (body, pair, lost, wrong) = chance[:, :parts], (
+        chance[:, parts : parts + 1], chance[:, parts + 1 : parts + 4], chance[:, parts + 4],
+        chance[:, parts + 5],
+    )  # fmt: skip
+
+    spread = label_noise * points.new_tensor(SPREAD) * torch.where(visible, 1.0, HIDDEN_SPREAD)
+    found = points + rearrange(spread, "t n -> t n 1") * shake
+
+    # A body seen from the wrong side has all pairs swapped; a single pair can be swapped as well.
+    swap_pair = (pair < SWAPPED_PAIR * label_noise) ^ (body < SWAPPED_BODY * label_noise)
+    swap = torch.cat(
+        (torch.zeros(frames, 3, dtype=torch.bool), repeat(swap_pair, "t k -> t (k 2)")), dim=1
+    )
+    found = torch.where(rearrange(swap, "t n -> t n 1"), found[:, list(MIRRORED)], found)
+
+    # Another person, or a thing taken for one: the same pose, smaller, somewhere else.
+    elsewhere = rearrange(place[:, :2] - 0.5, "t k -> t 1 k") * points.new_tensor((0.4, 0.5))
+    centre = points.new_tensor((0.0, 0.5))
+    smaller = rearrange(0.4 + 0.4 * place[:, 2], "t -> t 1 1")
+    other = (found - centre) * smaller + centre + elsewhere
+    found = torch.where(rearrange(wrong < WRONG_PLACE * label_noise, "t -> t 1 1"), other, found)
+
+    rate = torch.where(visible, MISSED, MISSED_HIDDEN) * label_noise
+    gone = (miss < rate) | rearrange(lost < LOST_FRAME * label_noise, "t -> t 1")
+    # No estimator points outside the picture, and none finds what lies there.
+    gone |= ~_inside(points)
+    found = torch.stack(
+        (found[..., 0].clamp(-FRAME_WIDTH / 2, FRAME_WIDTH / 2), found[..., 1].clamp(0, 1)), -1
+    )
+    return Points(
+        estimated=to_shares(found).masked_fill(rearrange(gone, "t n -> t n 1"), torch.nan),
+        truth=to_shares(points),
+        visible=visible,
+    )
+
+
+def _inside(points: Tensor) -> Tensor:
+    x, y = points.unbind(dim=-1)
+    return (x.abs() <= FRAME_WIDTH / 2) & (y >= 0) & (y <= 1)

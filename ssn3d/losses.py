@@ -1,0 +1,101 @@
+"""The three terms that SSN3D minimises: parts that tell themselves apart, people who do, and their sum."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from torch import Tensor
+
+Reduction = Literal["mean", "sum"]
+
+
+def ssn_loss(
+    logits: Tensor, present: Tensor | None = None, reduction: Reduction = "mean"
+) -> Tensor:
+    """Part n must be recognised as part n: cross-entropy of each part against its own index.  Eq. (4).
+
+    Args:
+        logits: [f n m] 2nd round score of part n as class m, with as many classes as parts.
+        present: [f n] bool, False for parts that are not known in a frame and must not count.
+        reduction: over the parts.  "sum" is Eq. (4) as printed, whose chance level is n ln n.
+            Not in the paper: "mean", whose chance level ln n does not grow with n otherwise.
+            Over frames it is the mean either way.
+
+    Returns:
+        Scalar in nats; 0 if no part is present at all.
+    """
+    n, m = logits.shape[-2:]
+    if n != m:
+        raise ValueError(f"ssn_loss: logits must be [f n m] with n = m, got {tuple(logits.shape)}")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'ssn_loss: reduction must be "mean" or "sum", got {reduction!r}')
+    if present is None:
+        present = logits.new_ones(logits.shape[:2], dtype=torch.bool)
+    own_class = repeat(torch.arange(n, device=logits.device), "n -> f n", f=len(logits))
+    entropy = F.cross_entropy(rearrange(logits, "f n m -> f m n").float(), own_class, reduction="none")
+    total = (entropy * present).sum()
+    count = present.sum() if reduction == "mean" else present.any(dim=1).sum()
+    return total / count.clamp(min=1)
+
+
+def batch_hard_triplet(embeddings: Tensor, ids: Tensor, margin: float = 0.3) -> Tensor:
+    """The farthest clip of the same person must be nearer than the nearest clip of another.  Eq. (5).
+
+    Args:
+        embeddings: [b d].
+        ids: [b] person of each clip.
+        margin: m, by how much nearer, in the distance divided by sqrt(d).
+
+    Returns:
+        Scalar, the mean over the b anchors.
+
+    Raises:
+        ValueError: the batch has a single person, or a person with a single clip.
+    """
+    people, counts = ids.unique(return_counts=True)
+    if len(people) < 2 or counts.min() < 2:
+        raise ValueError(
+            "batch_hard_triplet: expected at least two people with at least two clips each, got clips per "
+            f"person {dict(zip(people.tolist(), counts.tolist(), strict=True))}; "
+            "draw batches with datasets.clips.IdentitySampler"
+        )
+    embeddings = embeddings.float()
+    difference = rearrange(embeddings, "b d -> b 1 d") - rearrange(embeddings, "b d -> 1 b d")
+    # equal embeddings have no direction to move in: the floor makes their gradient 0, not NaN
+    distance = difference.square().mean(dim=-1).clamp(min=1e-12).sqrt()
+    same = ids[:, None] == ids[None, :]
+    farthest_same = distance.masked_fill(~same, -torch.inf).amax(dim=1)
+    nearest_other = distance.masked_fill(same, torch.inf).amin(dim=1)
+    return F.relu(margin + farthest_same - nearest_other).mean()
+
+
+def objective(
+    embeddings: Tensor,
+    ids: Tensor,
+    logits: Tensor | None = None,
+    present: Tensor | None = None,
+    *,
+    margin: float,
+    ssn_weight: float,
+    reduction: Reduction = "mean",
+) -> dict[str, Tensor]:
+    """L = L_tri + lambda L_SSN.  Eq. (6).
+
+    Args:
+        embeddings: [b d], see `batch_hard_triplet`.
+        ids: [b], see `batch_hard_triplet`.
+        logits: [f n m], see `ssn_loss`; None for methods that learn no parts.
+        present: [f n], see `ssn_loss`.
+        margin: m of Eq. (5).
+        ssn_weight: lambda, swept in Figure 3.
+        reduction: see `ssn_loss`.
+
+    Returns:
+        The terms by name: "triplet", "ssn" if there are logits, and "total", the one to minimise.
+    """
+    terms = {"triplet": batch_hard_triplet(embeddings, ids, margin)}
+    if logits is None:
+        return terms | {"total": terms["triplet"]}
+    terms["ssn"] = ssn_loss(logits, present, reduction)
+    return terms | {"total": terms["triplet"] + ssn_weight * terms["ssn"]}

@@ -1,0 +1,73 @@
+"""Trunks: what turns a frame into the feature map that the SSN divides.  "CNN Backbones"."""
+
+from typing import Literal, get_args
+from urllib.error import URLError
+
+import torchvision
+from torch import Tensor, nn
+
+Backbone = Literal["small", "resnet34", "resnet50"]
+
+
+def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTrunk":
+    """A trunk by its name; `.channels` says how many channels its maps have.
+
+    Args:
+        name: "small", "resnet34" or "resnet50".
+        pretrained: start from torchvision's ImageNet weights; the only thing in ssn3d that needs a network.
+
+    Raises:
+        ValueError: no such trunk, or no ImageNet weights for it.
+        ConnectionError: the weights are not on this machine and cannot be fetched.
+    """
+    if name not in get_args(Backbone):
+        raise ValueError(f"backbone must be one of {', '.join(get_args(Backbone))}; got {name!r}")
+    if name != "small":
+        return ResNetTrunk(name, pretrained=pretrained)
+    if pretrained:
+        raise ValueError(
+            'there are no ImageNet weights for the "small" trunk; set pretrained=False'
+        )
+    return SmallTrunk()
+
+
+class SmallTrunk(nn.Sequential):
+    """Four 3 x 3 convolutions of total stride 4: a 64 x 32 frame becomes a 16 x 8 map, the paper's size.
+
+    Not in the paper: it makes every experiment fit on two CPU cores.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 96, 96)):
+        layers: list[nn.Module] = []
+        for source, width, stride in zip((3, *widths), widths, (2, 2, 1, 1), strict=False):
+            layers += [
+                nn.Conv2d(source, width, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers)
+        self.channels = widths[-1]
+
+
+class ResNetTrunk(nn.Module):
+    """conv1 to layer3 of a ResNet, stride 16: "we only use the first four" of its five stages."""
+
+    def __init__(self, name: Literal["resnet34", "resnet50"] = "resnet50", pretrained: bool = False):
+        super().__init__()
+        try:
+            net = torchvision.models.get_model(
+                name, weights="IMAGENET1K_V1" if pretrained else None
+            )
+        except URLError as error:
+            raise ConnectionError(
+                f"the ImageNet weights of {name} are not on this machine and could not be fetched "
+                f"({error.reason}); connect once, or set pretrained=False to start from random weights"
+            ) from None
+        self.layers = nn.Sequential(
+            net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3
+        )
+        self.channels: int = net.fc.in_features // 2
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """[f 3 H W] -> [f c H/16 W/16]: 1024 x 16 x 8 of a 256 x 128 frame with ResNet-50."""
+        return self.layers(frames)

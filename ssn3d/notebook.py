@@ -1,0 +1,98 @@
+"""What every notebook needs around the experiment: checked parameters, the package's own source, a place for results."""
+
+import ast
+import inspect
+import os
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Any
+
+from IPython import get_ipython
+from IPython.display import Markdown
+
+from .config import nearest
+from .data import project_folder
+
+KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
+
+
+def check_parameters(**allowed: Container[Any]) -> None:
+    """Stop before any work if a notebook's parameters are not what its parameters cell declares.
+
+    papermill injects names that a notebook does not know and values of any type with no more than a warning.
+    To be called in the cell after the parameters.  Where the parameter "scale" was not injected,
+    $SSN3D_SCALE overrides it, so that tests can run a notebook small.
+
+    Args:
+        **allowed: for a parameter by its name, what it may be; of a text, each of its words.
+
+    Raises:
+        ValueError: an unknown parameter, or a value that is not allowed; says which and names the nearest.
+    """
+    shell = get_ipython()
+    if shell is None:
+        raise RuntimeError("check_parameters belongs in a notebook; call it from a cell")
+    names, cells = shell.user_ns, shell.user_ns["In"]
+    kinds = {
+        node.target.id: ast.unparse(node.annotation)
+        for cell in cells
+        for node in _statements(cell)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    injected = [
+        target.id
+        for cell in cells
+        if cell.startswith("# Parameters")
+        for node in _statements(cell)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    for name in injected:
+        if name not in kinds:
+            raise ValueError(
+                f"this notebook has no parameter {name!r}{nearest(name, kinds)}; it has "
+                + ", ".join(kinds)
+            )
+    if "scale" in kinds and "scale" not in injected:
+        names["scale"] = os.environ.get("SSN3D_SCALE", names["scale"])
+    for name, kind in kinds.items():
+        _check(name, names[name], kind, allowed.get(name))
+
+
+def show_source(*things: Any) -> Markdown:
+    """The package's own source of functions and classes, which cannot drift from what runs."""
+    code = "\n\n".join(inspect.getsource(thing).rstrip() for thing in things)
+    return Markdown(f"```python\n{code}\n```")
+
+
+def figures_folder() -> Path:
+    """Where results are written: $SSN3D_FIGURES, which the main job sets to figures/, or build/figures."""
+    folder = Path(os.environ.get("SSN3D_FIGURES", project_folder() / "build" / "figures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _statements(cell: str) -> Iterable[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:  # magics
+        return []
+
+
+def _check(name: str, value: Any, kind: str, allowed: Container[Any] | None) -> None:
+    if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+        hint = " (with papermill, -p x true is a text: use -y '{x: true}')" if kind == "bool" else ""
+        raise ValueError(
+            f"parameter {name!r} must be {kind}, got {value!r} ({type(value).__name__}){hint}"
+        )
+    if allowed is None:
+        return
+    words = value.split() if isinstance(value, str) else [value]
+    wrong = next((word for word in words if word not in allowed), None if words else "nothing")
+    if wrong is not None:
+        options = list(allowed) if isinstance(allowed, Iterable) and not isinstance(allowed, range) else []
+        listed = ", ".join(map(str, options)) or f"{allowed.start} to {allowed.stop - 1}"  # type: ignore[attr-defined]
+        raise ValueError(
+            f"parameter {name!r} must be among {listed}; got {wrong!r}{nearest(wrong, options)}"
+        )

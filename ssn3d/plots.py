@@ -1,0 +1,160 @@
+"""Arrays in, figures out: one style for all, one colour for each part and each method everywhere."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+STYLE: dict[str, Any] = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "figure.dpi": 150,
+    "savefig.bbox": "tight",
+    "font.family": "DejaVu Sans",
+    "svg.hashsalt": "ssn3d",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+PART_COLOURS = sns.color_palette("colorblind", 10)
+"""Part n has colour n in every figure."""
+STRATEGY_COLOURS = dict(
+    zip(("supervised", "unsupervised", "semi-supervised"), sns.color_palette("colorblind", 3), strict=True)
+)
+TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> None:
+    """Write a figure as `stem`.png and .svg, byte for byte the same each time."""
+    with matplotlib.rc_context(STYLE):
+        for kind in formats:
+            stamp = {"Software": None} if kind == "png" else {"Date": None}
+            figure.savefig(stem.with_suffix(f".{kind}"), metadata=stamp)
+
+
+def frames(rows: Mapping[str, NDArray[np.uint8]]) -> Figure:
+    """Some frames of some tracklets, a row each.
+
+    Args:
+        rows: [t H W 3] under the title of each row; t may differ.
+    """
+    columns = max(map(len, rows.values()))
+    height, width = next(iter(rows.values())).shape[1:3]
+    cell = 0.55
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(cell * columns + 1.1, cell * height / width * len(rows)))
+        axes = figure.subplots(
+            len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04}
+        )
+        for line, (title, images) in zip(axes, rows.items(), strict=True):
+            for axis in line:
+                axis.axis("off")
+            for axis, image in zip(line, images, strict=False):
+                axis.imshow(image, interpolation="nearest")
+            line[0].text(-0.12, 0.5, title, transform=line[0].transAxes, ha="right", va="center")
+    return figure
+
+
+def attention(
+    images: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], parts: Sequence[str]
+) -> Figure:
+    """The parts found in the frames of one tracklet, a row a method, each part in its colour.
+
+    Args:
+        images: [t H W 3] the frames.
+        maps: [t n h w] under the title of each row, each map summing to 1, or empty.
+        parts: what to call the n parts in the legend.
+    """
+    rows = {"frames": images} | {title: overlay(images, each) for title, each in maps.items()}
+    figure = frames(rows)
+    with matplotlib.rc_context(STYLE):
+        figure.legend(
+            handles=[
+                Patch(color=colour, label=part)
+                for part, colour in zip(parts, PART_COLOURS, strict=False)
+            ],
+            loc="center left",
+            bbox_to_anchor=(0.92, 0.5),
+        )
+    return figure
+
+
+def overlay(
+    images: NDArray[np.uint8], maps: NDArray[np.floating], scale: int = 4
+) -> NDArray[np.uint8]:
+    """Frames, enlarged and greyed, with every part's map painted over them in its colour.
+
+    Args:
+        images: [t H W 3].
+        maps: [t n h w]; each is shown relative to its own largest value.
+        scale: how many times larger the result is.
+
+    Returns:
+        [t scale*H scale*W 3].
+    """
+    height, width = images.shape[1] * scale, images.shape[2] * scale
+    grey = np.repeat(np.repeat(images, scale, axis=1), scale, axis=2).mean(axis=3, keepdims=True)
+    canvas = np.repeat(0.35 * 255 + 0.65 * grey, 3, axis=3)
+    for n, colour in zip(range(maps.shape[1]), PART_COLOURS, strict=False):
+        part = maps[:, n]
+        strength = part / np.maximum(part.max(axis=(1, 2), keepdims=True), 1e-12)
+        alpha = 0.85 * _enlarged(strength, height, width)[..., None]
+        canvas = (1 - alpha) * canvas + alpha * 255 * np.asarray(colour)
+    return canvas.round().astype(np.uint8)
+
+
+def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> Figure:
+    """Both loss terms over the steps of training; a line a method, a band from seed to seed.
+
+    Args:
+        histories: of several seeds, under the name of each method.
+    """
+    terms = {"triplet": "triplet loss, Eq. (5)", "ssn": "SSN loss, Eq. (4), nats"}
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 2.4), layout="constrained")
+        for axis, (term, label) in zip(figure.subplots(1, 2), terms.items(), strict=True):
+            for method, runs in histories.items():
+                curves = [_smooth(run[term]) for run in runs if term in run]
+                if not curves:
+                    continue
+                low, mean, high = (f(curves, axis=0) for f in (np.min, np.mean, np.max))
+                steps = np.arange(1, len(mean) + 1)
+                colour = STRATEGY_COLOURS.get(method)
+                axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+                axis.plot(steps, mean, color=colour, label=method)
+            axis.set(xlabel="step", ylabel=label)
+            axis.set_ylim(bottom=0)
+        axis.axhline(np.log(9), color="0.5", linestyle=":", linewidth=1)
+        axis.text(axis.get_xlim()[1], np.log(9), "chance, ln 9", ha="right", va="bottom", color="0.4")
+        handles = [Line2D([], [], color=STRATEGY_COLOURS.get(name), label=name) for name in histories]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def strategy_bars() -> None: ...
+
+
+def _enlarged(maps: NDArray[np.floating], height: int, width: int) -> NDArray[np.floating]:
+    """[t h w] -> [t height width], linear between the middles of the cells."""
+    rows = _weights(maps.shape[1], height)
+    columns = _weights(maps.shape[2], width)
+    return np.einsum("yh,thw,xw->tyx", rows, maps, columns)
+
+
+def _weights(cells: int, pixels: int) -> NDArray[np.floating]:
+    """[pixels cells] how much each cell counts at each pixel."""
+    middle = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    return np.clip(1 - np.abs(middle[:, None] - np.arange(cells)), 0, 1)
+
+
+def _smooth(curve: Sequence[float], window: int = 9) -> NDArray[np.floating]:
+    """Running mean, over fewer values at both ends."""
+    ones = np.ones(min(window, len(curve)))
+    return np.convolve(curve, ones, "same") / np.convolve(np.ones(len(curve)), ones, "same")

@@ -1,0 +1,152 @@
+"""The main job: run the notebooks headlessly, keep their results, and say how each one went."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import papermill
+
+from .config import nearest
+from .data import project_folder
+from .results import MANIFEST
+from .store import store_folder
+
+
+class Outcome(NamedTuple):
+    """How one notebook went."""
+
+    notebook: str
+    seconds: float
+    hits: int
+    """Runs it used that were in the store."""
+    misses: int
+    """Runs it had to train."""
+    error: str | None
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of the project, in reading order."""
+    return sorted((project_folder() / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def choose(names: Sequence[str]) -> list[Path]:
+    """Notebooks by their names or the numbers in front; all of them if none is named.
+
+    Raises:
+        ValueError: a name that no notebook has.
+    """
+    known = {path.stem: path for path in notebooks()}
+    short = {stem.partition("_")[0]: path for stem, path in known.items()}
+    for name in names:
+        if name not in known and name not in short:
+            raise ValueError(
+                f"no notebook {name!r}{nearest(name, known)}; there are {', '.join(known)}"
+            )
+    return [known.get(name) or short[name] for name in names] or list(known.values())
+
+
+def run(notebook: Path, figures: Path, parameters: Mapping[str, Any]) -> Outcome:
+    """Execute a notebook; what it shows goes to `figures`, its executed copy to figures/executed.
+
+    Args:
+        notebook: the stripped source.
+        figures: folder of results.
+        parameters: those among them that the notebook has are passed on.
+    """
+    before, started = _stored(), time.perf_counter()
+    known = papermill.inspect_notebook(notebook)
+    executed = figures / "executed" / notebook.name
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    error = None
+    with tempfile.TemporaryDirectory() as scratch, _environment(figures, Path(scratch)):
+        draft = Path(scratch) / notebook.name
+        try:
+            papermill.execute_notebook(
+                notebook,
+                draft,
+                {name: value for name, value in parameters.items() if name in known},
+                cwd=notebook.parent,
+                progress_bar=False,
+                store_widget_state=False,
+            )
+            content = _portable(nbformat.read(draft, as_version=4))
+            nbformat.write(content, executed)
+        except papermill.PapermillExecutionError as failure:
+            error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
+        except Exception as failure:  # a dead kernel, a full disk: the other notebooks go on
+            error = f"{type(failure).__name__}: {failure}"
+    used = _used(figures, notebook.stem)
+    new = used - before
+    return Outcome(notebook.stem, time.perf_counter() - started, len(used - new), len(new), error)
+
+
+def report(outcomes: Sequence[Outcome]) -> str:
+    """A line for each notebook: seconds, runs found and trained, and whether it went well."""
+    lines = [f"{'notebook':<28}{'seconds':>9}{'HIT':>6}{'MISS':>6}  status"]
+    lines += [
+        f"{one.notebook:<28}{one.seconds:>9.0f}{one.hits:>6}{one.misses:>6}  "
+        + ("ok" if one.error is None else f"FAILED: {one.error}")
+        for one in outcomes
+    ]
+    return "\n".join(lines)
+
+
+def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Without times, random ids and versions, so that equal results make equal files.
+
+    Raises:
+        RuntimeError: a cell was not run, as happens when a notebook stops itself.
+    """
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        for stamp in ("papermill", "execution"):
+            cell.metadata.pop(stamp, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+        if cell.cell_type == "code" and cell.source and cell.execution_count is None:
+            raise RuntimeError(f"cell {cell.id!r} was not run")
+    return notebook
+
+
+@contextmanager
+def _environment(figures: Path, scratch: Path) -> Iterator[None]:
+    """What the kernel inherits: where results go, no progress bars, and nobody's own start-up files."""
+    profile = scratch / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+    wanted = {
+        "SSN3D_FIGURES": str(figures),
+        "TQDM_DISABLE": "1",
+        "IPYTHONDIR": str(scratch / "ipython"),
+    }
+    kept = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _stored() -> set[str]:
+    return {folder.name for folder in store_folder().glob("[!.]*/")}
+
+
+def _used(figures: Path, notebook: str) -> set[str]:
+    """Runs that the manifest says a notebook's results come from."""
+    path = figures / MANIFEST
+    manifest = json.loads(path.read_text()) if path.exists() else {}
+    return {
+        run
+        for entry in manifest.values()
+        if entry["notebook"] == notebook
+        for run in entry["runs"]
+    }

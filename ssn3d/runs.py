@@ -1,0 +1,226 @@
+"""Find a run in the store or make it; many runs side by side.
+
+Two askers for one run train it once: the second waits for the first and finds its result.
+"""
+
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from . import store, train
+from .config import RunConfig
+from .data import data_folder, identity_of, root_of, split_of
+from .datasets.identity import source_digest
+from .models import AGGREGATORS
+from .store import Run, store_folder
+
+__all__ = ["Run", "find", "identify", "load_or_train", "sweep"]
+
+log = logging.getLogger(__name__)
+
+WORTH_PROCESSES = 200
+"""Steps of training below which starting processes takes longer than the work itself."""
+
+
+def identify(config: RunConfig) -> str:
+    """The name of a run in the store: it changes with any setting, the data, and the code that computes it."""
+    return config.run_id(identity_of(config), _code(config.dataset, config.aggregator))
+
+
+def find(config: RunConfig) -> Run | None:
+    """A finished run, or None."""
+    return _intact(identify(config))
+
+
+def load_or_train(
+    config: RunConfig, *, device: torch.device | str = "cpu", on_step: train.OnStep | None = None
+) -> Run:
+    """The run of a configuration, from the store if it is there.  Logs HIT or MISS, and why.
+
+    Args:
+        config: the run.
+        device: where to compute if it must be trained.
+        on_step: see `train.fit`.
+    """
+    name = identify(config)
+    if run := _intact(name):
+        log.info("HIT %s %s", name, describe(config))
+        return run
+    store_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(store_folder() / f"{name}.lock"):
+        if run := _intact(name):
+            log.info("HIT %s %s (made by another process just now)", name, describe(config))
+            return run
+        log.info("MISS %s %s: %s", name, describe(config), _why_missing(config))
+        _make(config, name, device, on_step)
+    run = _intact(name)
+    if run is None:
+        raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
+    return run
+
+
+def sweep(
+    configs: Iterable[RunConfig], *, client: Any = None, device: torch.device | str = "cpu"
+) -> list[Run]:
+    """Many runs; those that the store lacks are trained side by side.
+
+    Results travel through the store, so a worker that dies costs one training and no result.
+
+    Args:
+        configs: the runs; equal ones are trained once.
+        client: a dask.distributed Client whose workers see the same data folder and store.  None starts one
+            process for each core of this machine, unless the work is not worth it.
+        device: where each run computes.
+
+    Returns:
+        The runs, in the order of `configs`.
+    """
+    configs = list(configs)
+    missing = list({identify(config): config for config in configs if not find(config)}.values())
+    log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
+    with (
+        tqdm(total=len(missing), desc="training", unit="run", disable=not missing) as bar,
+        _workers(client, missing) as workers,
+    ):
+        for _ in _on_workers(workers, missing, device) if workers else _here(missing, device):
+            bar.update()
+    return [load_or_train(config, device=device) for config in configs]
+
+
+def describe(config: RunConfig) -> str:
+    """A run in a few words, for people."""
+    method = config.strategy if config.aggregator == "ssn3d" else config.aggregator
+    return f"{config.dataset} {method} seed {config.seed}"
+
+
+def _make(
+    config: RunConfig, name: str, device: torch.device | str, on_step: train.OnStep | None
+) -> None:
+    split = split_of(config)
+    started = time.perf_counter()
+    network, history = train.fit(config, split.train, device=device, on_step=on_step)
+    trained = time.perf_counter()
+    metrics = train.summary(split, train.evaluate(config, network, split, device=device))
+    evaluated = time.perf_counter()
+    made = {
+        "data": identity_of(config),
+        "code": _code(config.dataset, config.aggregator),
+        "device": _device_name(device),
+        "seconds": {"train": round(trained - started, 2), "test": round(evaluated - trained, 2)},
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
+    }
+    store.write(store_folder() / name, config, network, history, metrics, made)
+
+
+def _intact(name: str) -> Run | None:
+    try:
+        return store.read(store_folder() / name)
+    except ValueError as error:
+        log.warning("%s; it counts as missing and will be made again", error)
+        return None
+
+
+def _why_missing(config: RunConfig) -> str:
+    """What the nearest run in the store has different."""
+    wanted = asdict(config)
+    nearest: set[str] | None = None
+    for folder in store_folder().glob("[!.]*/"):
+        run = _intact(folder.name)
+        if run is None:
+            continue
+        settings = asdict(run.config)
+        others = {field for field in wanted if settings[field] != wanted[field]}
+        if not others:
+            others = {
+                thing
+                for thing, now in (
+                    ("data", identity_of(config)),
+                    ("code", _code(config.dataset, config.aggregator)),
+                )
+                if run.made[thing] != now
+            }
+        if nearest is None or len(others) < len(nearest):
+            nearest = others
+    if nearest is None:
+        return "the store is empty"
+    return f"the nearest run differs in {', '.join(sorted(nearest))}"
+
+
+def _here(configs: Sequence[RunConfig], device: Any) -> Iterator[str]:
+    for config in configs:
+        yield load_or_train(config, device=device).id
+
+
+def _on_workers(client: Any, configs: Sequence[RunConfig], device: Any) -> Iterator[str]:
+    from distributed import as_completed
+
+    folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
+    sets = {identity_of(config): config for config in configs}.values()
+    # one task a data set first, so that no worker waits while another renders
+    client.gather([client.submit(_remote, root_of, one, folders, pure=False) for one in sets])
+    tasks = [
+        client.submit(_remote, load_or_train, one, folders, device=device, pure=False, retries=2)
+        for one in configs
+    ]
+    for task in as_completed(tasks):
+        yield task.result()
+
+
+def _remote(
+    function: Callable[..., Any], config: RunConfig, folders: dict[str, str], **options: Any
+) -> str:
+    """Call a function in a worker that uses the caller's folders; only a name travels back."""
+    os.environ.update(folders)
+    result = function(config, **options)
+    return result.id if isinstance(result, Run) else str(result)
+
+
+@contextmanager
+def _workers(client: Any, configs: Sequence[RunConfig]) -> Iterator[Any]:
+    """The given client, or one on this machine's cores; None where processes would cost more than they save."""
+    steps = sum(config.epochs * (config.steps_per_epoch or WORTH_PROCESSES) for config in configs)
+    processes = min(len(os.sched_getaffinity(0)), len(configs))
+    if client is not None or processes < 2 or steps < WORTH_PROCESSES:
+        yield client
+        return
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=processes,
+            threads_per_worker=1,
+            dashboard_address=None,
+            memory_limit=None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as local,
+    ):
+        yield local
+
+
+@cache
+def _code(dataset: str, aggregator: str) -> str:
+    """Digest of the sources that compute a run: training and evaluation, its own reader and aggregator."""
+    return source_digest(
+        ["ssn3d.train", f"ssn3d.datasets.{dataset}", AGGREGATORS[aggregator].__module__],
+        but=["ssn3d.config"],  # its fields count one by one, the presets do not
+    )
+
+
+def _device_name(device: torch.device | str) -> str:
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, one thread"

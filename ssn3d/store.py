@@ -1,0 +1,130 @@
+"""Runs on disk: a folder each, which appears whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import nn
+
+from . import train
+from .config import RunConfig
+from .data import data_folder
+from .models.reid import ReID
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    config: RunConfig
+    history: train.History
+    metrics: dict[str, Any]
+    """See `train.summary`."""
+    made: dict[str, Any]
+    """Provenance: identity of data and code, versions, device, seconds, and the digests of the other files."""
+
+    @property
+    def id(self) -> str:
+        """The run's name in the store."""
+        return self.folder.name
+
+    def model(self) -> ReID:
+        """The trained network, in evaluation mode, on the CPU.
+
+        Raises:
+            ValueError: the weights on disk are not those that were written.
+        """
+        stored = (self.folder / WEIGHTS).read_bytes()
+        if _sha256(stored) != self.made["sha256"][WEIGHTS]:
+            raise ValueError(
+                f"{self.folder / WEIGHTS} was damaged since it was written; delete the folder "
+                "and the run will be trained again"
+            )
+        network = train.build(replace(self.config, pretrained=False))
+        network.load_state_dict(load(stored))
+        return network.eval()
+
+
+def store_folder() -> Path:
+    """Where runs live: $SSN3D_RUNS, or runs/ in the data folder."""
+    return Path(os.environ.get("SSN3D_RUNS", data_folder() / "runs")).resolve()
+
+
+def read(folder: Path) -> Run | None:
+    """The run in a folder, or None if there is none.
+
+    Raises:
+        ValueError: there is one, but a file of it is missing or not as it was written.
+    """
+    if not folder.exists():
+        return None
+    try:
+        made = json.loads((folder / "made.json").read_bytes())
+        texts = {
+            name: (folder / name).read_bytes() for name in made["sha256"] if name != WEIGHTS
+        }
+        if any(_sha256(text) != made["sha256"][name] for name, text in texts.items()):
+            raise ValueError("digests differ")
+        return Run(
+            folder,
+            RunConfig(**json.loads(texts["config.json"])),
+            json.loads(texts["history.json"]),
+            json.loads(texts["metrics.json"]),
+            made,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder} holds a damaged run ({error!r})") from None
+
+
+def write(
+    folder: Path,
+    config: RunConfig,
+    network: nn.Module,
+    history: train.History,
+    metrics: dict[str, Any],
+    made: dict[str, Any],
+) -> None:
+    """Put a finished run in a folder, which replaces what is left of a damaged one."""
+    weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    files = {
+        "config.json": _json(asdict(config)),
+        "history.json": _json(history),
+        "metrics.json": _json(metrics),
+        WEIGHTS: save(weights),
+    }
+    made = made | {"sha256": {name: _sha256(content) for name, content in files.items()}}
+    with _draft(folder) as draft:
+        for name, content in {**files, "made.json": _json(made)}.items():
+            (draft / name).write_bytes(content)
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the name `folder` when all went well, and vanishes otherwise."""
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield draft
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,275 @@
+"""Build a model from a configuration, fit it, embed tracklets with it, and measure how well people are found.
+
+This is the one place where settings, data, models and losses meet.  "Training and testing protocols".
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from itertools import groupby, islice
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from . import losses, retrieval
+from .config import RunConfig
+from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized
+from .datasets.tracklets import Split, Tracklet, load_frames
+from .models import AGGREGATORS
+from .models.backbone import trunk
+from .models.reid import ReID
+
+History = dict[str, list[float]]
+"""One list a loss term and one for the learning rate, an entry for every step."""
+OnStep = Callable[[int, int, dict[str, float]], None]
+"""Called after each step with the steps done, the steps in all, and the loss terms."""
+
+DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
+"""Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
+
+
+def build(config: RunConfig) -> ReID:
+    """The network that a configuration describes, with weights from torch's global random state.
+
+    Raises:
+        ValueError: the aggregator is not in `models.AGGREGATORS`.
+    """
+    if config.aggregator not in AGGREGATORS:
+        raise ValueError(
+            f"aggregator must be one of {', '.join(AGGREGATORS)}; got {config.aggregator!r}"
+        )
+    backbone = trunk(config.backbone, pretrained=config.pretrained)
+    settings = {
+        "parts": config.parts,
+        "window": config.window,
+        "hidden": config.hidden,
+        "frames": None if config.shared else config.clip_frames,
+        "width": config.block_width,
+        "block": config.block,
+        "embedding": config.embedding,
+    }
+    aggregator = AGGREGATORS[config.aggregator]
+    wanted = signature(aggregator).parameters  # each names the settings that concern it
+    chosen = {name: value for name, value in settings.items() if name in wanted}
+    return ReID(backbone, aggregator(backbone.channels, **chosen))
+
+
+def fit(
+    config: RunConfig,
+    train: Sequence[Tracklet],
+    *,
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+) -> tuple[ReID, History]:
+    """Train a network on tracklets.
+
+    Args:
+        config: what to train and how.
+        train: tracklets of the training people.
+        device: where to compute; on a CPU with one thread, so that results do not depend on the machine's
+            number of cores.
+        on_step: for progress, see `OnStep`.
+
+    Returns:
+        The trained network in evaluation mode, and its history.
+
+    Raises:
+        FloatingPointError: a loss became infinite or NaN; says at which step and which term.
+    """
+    if config.dense_chunks and config.dataset in DENSE:
+        train = [chunk for tracklet in train for chunk in chunks(tracklet, *DENSE[config.dataset])]
+    clips = Clips(
+        train,
+        frames=config.clip_frames,
+        stride=config.clip_stride,
+        size=(config.height, config.width),
+        flip=config.flip,
+        points=config.strategy == "supervised",
+        labelled=config.labelled_frames if config.strategy == "semi-supervised" else 0,
+    )
+    sampler = IdentitySampler(
+        [tracklet.person for tracklet in train],
+        config.ids_per_batch,
+        config.clips_per_id,
+        config.seed,
+    )
+    epoch = config.steps_per_epoch or len(sampler.one_pass(0))
+    steps = config.epochs * epoch
+    batches = islice(DataLoader(clips, batch_sampler=sampler), steps)  # type: ignore[arg-type]
+    history: History = {}
+    with _one_thread(device), torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # for the weights; whatever else is random has its own stream
+        model = build(config).to(device)
+        model.backbone.to(memory_format=torch.channels_last)
+        optimiser = torch.optim.Adam(
+            model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.StepLR(
+            optimiser, config.decay_every * epoch, config.decay
+        )
+        for step, batch in enumerate(batches, start=1):
+            terms = _loss_terms(config, model, Clip(*(field.to(device) for field in batch)))
+            values = {name: term.item() for name, term in terms.items()}
+            if not all(map(math.isfinite, values.values())):
+                raise FloatingPointError(
+                    f"the loss is not finite at step {step} of {steps}: {values}; "
+                    "lower learning_rate, or look for broken frames in the data"
+                )
+            optimiser.zero_grad()
+            terms["total"].backward()
+            optimiser.step()
+            for name, value in (values | {"learning_rate": schedule.get_last_lr()[0]}).items():
+                history.setdefault(name, []).append(value)
+            schedule.step()
+            if on_step:
+                on_step(step, steps, values)
+    return model.eval(), history
+
+
+def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]:
+    """Eq. (6) on one batch."""
+    with _mixed_precision(config, batch.frames.device):
+        supervised = config.strategy == "supervised"
+        output = model(batch.frames, batch.points if supervised else None)
+        logits, present = None, None
+        # Not in the paper: whether L_SSN counts when points stand in for attention.  There is no map
+        # to train then, so it does not.
+        if output.parts is not None and not supervised:
+            logits = rearrange(output.parts.logits, "b t n m -> (b t) n m")
+        if logits is not None and config.strategy == "semi-supervised":
+            labels = rearrange(batch.labels, "b l n xy -> (b l) n xy")
+            frames = rearrange(batch.labelled, "b l c h w -> (b l) c h w")
+            anchors = model.aggregator.ssn.anchor(model.features(frames), labels)
+            known = (~labels.isnan().any(-1)).expand(len(anchors), -1, -1)
+            present = torch.cat(
+                [known.new_ones(logits.shape[:2]), rearrange(known, "k f n -> (k f) n")]
+            )
+            logits = torch.cat([logits, rearrange(anchors, "k f n m -> (k f) n m")])
+    return losses.objective(
+        output.embedding,
+        batch.person,
+        logits,
+        present,
+        margin=config.margin,
+        ssn_weight=config.ssn_weight,
+        reduction=config.ssn_reduction,
+    )
+
+
+def embed(
+    config: RunConfig,
+    model: ReID,
+    tracklets: Sequence[Tracklet],
+    *,
+    device: torch.device | str = "cpu",
+    clips_per_batch: int = 8,
+) -> Tensor:
+    """One vector a tracklet: the mean over its test clips, which cover all of its frames.
+
+    No more than `clips_per_batch` clips are in memory at a time, however long a tracklet is.
+
+    Returns:
+        [k d] float32 on the CPU, in the order of `tracklets`.
+    """
+    split = config.test_protocol == "split"
+    clips = [
+        (owner, taken)
+        for owner, tracklet in enumerate(tracklets)
+        for taken in covering_clips(len(tracklet), config.test_frames, pad=split)
+    ]
+    vectors, owners = [], []
+    with _one_thread(device), torch.inference_mode(), _mixed_precision(config, device):
+        for batch in _batched_by_length(clips, clips_per_batch):
+            frames, points = _load_clips(config, [(tracklets[owner], taken) for owner, taken in batch])
+            if split:  # strided snippets, as in training: i, i + 8, i + 16, i + 24 of 32 frames
+                pattern = "k (t s) ... -> (k s) t ..."
+                frames = rearrange(frames, pattern, t=config.clip_frames)
+                points = points if points is None else rearrange(points, pattern, t=config.clip_frames)
+            output = model(frames.to(device), points if points is None else points.to(device))
+            vectors.append(output.embedding.float().cpu())
+            owners += [owner for owner, _ in batch for _ in range(len(frames) // len(batch))]
+    stacked, rows = torch.cat(vectors), torch.tensor(owners)
+    totals = stacked.new_zeros(len(tracklets), stacked.shape[1]).index_add_(0, rows, stacked)
+    return totals / rows.bincount(minlength=len(tracklets))[:, None]
+
+
+def evaluate(
+    config: RunConfig,
+    model: ReID,
+    split: Split,
+    *,
+    device: torch.device | str = "cpu",
+) -> retrieval.Retrieval:
+    """How well the people of the query list are found in the gallery."""
+    tracklets = list({id(t): t for t in (*split.query, *split.gallery)}.values())
+    place = {id(tracklet): row for row, tracklet in enumerate(tracklets)}
+    vectors = embed(config, model, tracklets, device=device)
+    query, gallery = ([place[id(t)] for t in side] for side in (split.query, split.gallery))
+    people = torch.tensor([tracklet.person for tracklet in tracklets])
+    cameras = torch.tensor([tracklet.camera for tracklet in tracklets])
+    return retrieval.evaluate(
+        vectors[query],
+        vectors[gallery],
+        people[query],
+        people[gallery],
+        cameras[query],
+        cameras[gallery],
+        metric=config.metric,
+    )
+
+
+def summary(split: Split, result: retrieval.Retrieval) -> dict[str, Any]:
+    """Scores as they are stored: shares in 0..1, and each query's person, first rank and precision."""
+    top = {f"top{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
+    return top | {
+        "mean_ap": result.mean_ap,
+        "mean_ap_trapezoid": result.mean_ap_trapezoid,
+        "mean_inp": result.mean_inp,
+        "skipped": result.skipped,
+        "queries": {
+            "person": [split.query[row].person for row in result.queries.tolist()],
+            "first_rank": result.first_rank.tolist(),
+            "ap": [round(value, 6) for value in result.ap.tolist()],
+        },
+    }
+
+
+def _batched_by_length(
+    clips: list[tuple[int, list[int]]], size: int
+) -> Iterator[list[tuple[int, list[int]]]]:
+    """Consecutive clips with equal numbers of frames, at most `size` together."""
+    for _, alike in groupby(clips, key=lambda clip: len(clip[1])):
+        while batch := list(islice(alike, size)):
+            yield batch
+
+
+def _load_clips(
+    config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
+) -> tuple[Tensor, Tensor | None]:
+    """Frames [k t 3 H W] of clips of one length, and their points [k t n 2] if the strategy goes by them."""
+    size = (config.height, config.width)
+    frames = torch.stack([resized(load_frames(tracklet, taken), size) for tracklet, taken in clips])
+    if config.strategy != "supervised":
+        return frames, None
+    return frames, torch.stack([tracklet.points.estimated[taken] for tracklet, taken in clips])
+
+
+@contextmanager
+def _one_thread(device: torch.device | str) -> Iterator[None]:
+    """Compute with one CPU thread: sums come out alike whatever number of cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if torch.device(device).type == "cpu" else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _mixed_precision(config: RunConfig, device: torch.device | str) -> torch.autocast:
+    return torch.autocast(
+        torch.device(device).type, torch.bfloat16, enabled=config.precision == "bfloat16"
+    )

@@ -1,0 +1,333 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssn3d.datasets import ilids_vid
+from ssn3d.datasets.tracklets import Split, load_frames
+
+SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
+
+
+@pytest.fixture
+def split(tracklet) -> Split:
+    """Person numbers with gaps, a tracklet of one frame, some with points."""
+    train = [tracklet(person, camera) for person in (2, 9, 319) for camera in (1, 2)]
+    query = [tracklet(1, 1, points=True), tracklet(7, 1, length=1), tracklet(30, 1)]
+    gallery = [tracklet(1, 2), tracklet(7, 2, points=True), tracklet(30, 2)]
+    return Split(train, query, gallery)
+
+
+@pytest.fixture
+def root(split, tmp_path) -> Path:
+    ilids_vid.write(split, tmp_path / "written")
+    return tmp_path / "written"
+
+
+def people(split: Split) -> tuple[set[int], set[int]]:
+    return {t.person for t in split.train}, {t.person for t in split.query}
+
+
+def write_json(root: Path, content: object) -> None:
+    (root / SPLITS).unlink(missing_ok=True)
+    (root / "splits.json").write_text(json.dumps(content))
+
+
+def test_what_is_written_comes_back(split, root):
+    assert ilids_vid.read(root) == split
+
+
+def test_what_is_read_can_be_written_and_read_again(split, root, tmp_path):
+    ilids_vid.write(ilids_vid.read(root, 5), tmp_path / "again")
+    assert ilids_vid.read(tmp_path / "again") == ilids_vid.read(root, 5)
+
+
+def test_writing_twice_gives_the_same_bytes(split, root, tmp_path):
+    ilids_vid.write(split, tmp_path / "twin")
+    files = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+    assert Path("points.npz") in files
+    for file in files:
+        assert (root / file).read_bytes() == (tmp_path / "twin" / file).read_bytes()
+
+
+def test_a_split_out_of_order_comes_back_by_person(split, tmp_path):
+    ilids_vid.write(Split(*(part[::-1] for part in split)), tmp_path / "turned")
+    assert ilids_vid.read(tmp_path / "turned") == split
+
+
+def test_the_files_are_those_of_ilids_vid(root):
+    camera = root / "i-LIDS-VID/sequences/cam2"
+    folders = ["person001", "person002", "person007", "person009", "person030", "person319"]
+    assert sorted(path.name for path in camera.iterdir()) == folders
+    frames = sorted(path.name for path in (camera / "person319").iterdir())
+    numbers = [ilids_vid.parse_name(name).frame for name in frames]
+    assert numbers == list(range(numbers[0], numbers[0] + 4))
+    assert numbers[0] > 1
+
+
+def test_the_split_file_counts_positions_of_folders_from_one(root):
+    stored = scipy.io.loadmat(root / SPLITS)["ls_set"]
+    assert stored.shape == (10, 6)
+    assert stored.dtype == np.float64
+    assert stored[0].tolist() == [1, 3, 5, 2, 4, 6]
+    assert (np.sort(stored, axis=1) == np.arange(1, 7)).all()
+
+
+def test_the_ten_splits_differ_and_each_uses_everybody(root):
+    found = [people(ilids_vid.read(root, split)) for split in range(10)]
+    assert all(train | test == {1, 2, 7, 9, 30, 319} for train, test in found)
+    assert all(len(train) == len(test) == 3 for train, test in found)
+    assert len({tuple(sorted(test)) for _, test in found}) > 4
+
+
+def test_queries_are_at_the_first_camera_and_the_gallery_at_the_second(root):
+    split = ilids_vid.read(root, split=3)
+    assert [t.camera for t in split.train] == [1, 2] * 3
+    assert {t.camera for t in split.query} == {1}
+    assert {t.camera for t in split.gallery} == {2}
+    assert [t.person for t in split.query] == [t.person for t in split.gallery]
+
+
+def test_the_other_half_can_be_tested_with(split, root):
+    train, test = people(split)
+    assert people(ilids_vid.read(root, test_half="last")) == (test, train)
+
+
+def test_a_half_must_be_one_of_the_two(root):
+    with pytest.raises(ValueError, match="expected 'first' or 'last', got 'second'"):
+        ilids_vid.read(root, test_half="second")
+
+
+def test_with_an_odd_number_of_people_one_more_is_trained_with(split, tracklet, tmp_path):
+    odd = split._replace(train=[*split.train, tracklet(400, 1), tracklet(400, 2)])
+    ilids_vid.write(odd, tmp_path / "odd")
+    assert ilids_vid.read(tmp_path / "odd") == odd
+
+
+@pytest.mark.parametrize("number", [-1, 10])
+def test_there_are_only_so_many_splits(root, number):
+    with pytest.raises(ValueError, match=f"expected 0 to 9 .* got {number}"):
+        ilids_vid.read(root, number)
+
+
+def test_a_splits_json_does_where_there_is_no_mat(root):
+    names = ["person001", "person002", "person007", "person009", "person030", "person319"]
+    write_json(root, [{"train": names[3:], "test": names[2::-1]}] * 2)
+    assert people(ilids_vid.read(root, 1)) == ({9, 30, 319}, {1, 2, 7})
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        ilids_vid.read(root, 2)
+
+
+def test_the_mat_goes_before_a_splits_json(split, root):
+    (root / "splits.json").write_text("[]")
+    assert ilids_vid.read(root) == split
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"train": [], "test": []}, "expected a list of"),
+        ([{"train": ["person001"]}], "expected a list of.*KeyError: 'test'"),
+        ([{"train": ["person001"], "test": ["person003"]}], "person003, which is no folder"),
+        ([{"train": ["person001"], "test": ["person001"]}], "person001 in both"),
+        ([{"train": ["person001"], "test": []}], "empty query"),
+    ],
+)
+def test_a_wrong_splits_json_is_explained(root, content, said):
+    write_json(root, content)
+    with pytest.raises(ValueError, match=said):
+        ilids_vid.read(root)
+
+
+def test_a_splits_json_that_is_no_json_is_named(root):
+    write_json(root, [])
+    (root / "splits.json").write_text("[{")
+    with pytest.raises(ValueError, match=r"splits.json: expected a list of"):
+        ilids_vid.read(root)
+
+
+@pytest.mark.parametrize("inner", ["i-LIDS-VID", "i-LIDS-VID/i-LIDS-VID"])
+def test_a_split_folder_inside_is_found(root, split, inner):
+    (root / "i-LIDS-VID").rename(root / "sequences and all")
+    (root / inner).parent.mkdir(exist_ok=True)
+    (root / "sequences and all").rename(root / inner)
+    (root / "train-test people splits").rename(root / inner / "train-test people splits")
+    (root / "points.npz").unlink()
+    assert people(ilids_vid.read(root)) == people(split)
+
+
+def test_the_inner_folder_will_do(root, split):
+    assert ilids_vid.read(root / "i-LIDS-VID") == split
+
+
+def test_without_sequences_every_place_looked_at_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        ilids_vid.read(tmp_path)
+    for place in (tmp_path, tmp_path / "i-LIDS-VID", tmp_path / "i-LIDS-VID/i-LIDS-VID"):
+        assert f"{place} (no sequences/cam1, sequences/cam2)" in str(error.value)
+    assert "cam1_person001_00317.png" in str(error.value)
+
+
+def test_without_splits_every_place_looked_at_is_named(root):
+    (root / SPLITS).unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        ilids_vid.read(root)
+    for place in (root, root / "i-LIDS-VID", root / "i-LIDS-VID/i-LIDS-VID"):
+        assert str(place / SPLITS) in str(error.value)
+        assert str(place / "splits.json") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.arange(1, 6)[None], r"expected shape \(splits, 6\).*got \(1, 5\)"),
+        (np.arange(6)[None], "expected each of 1 to 6 once"),
+        (np.ones((10, 6)), "expected each of 1 to 6 once"),
+    ],
+)
+def test_wrong_positions_are_explained(root, array, said):
+    scipy.io.savemat(root / SPLITS, {"ls_set": array})
+    with pytest.raises(ValueError, match=said):
+        ilids_vid.read(root)
+
+
+def test_a_missing_person_does_not_shift_the_positions(root):
+    for camera in ("cam1", "cam2"):
+        shutil.rmtree(root / f"i-LIDS-VID/sequences/{camera}/person007")
+    with pytest.raises(ValueError, match=r"expected shape \(splits, 5\).*got \(10, 6\)"):
+        ilids_vid.read(root)
+
+
+def test_a_person_at_one_camera_only_is_named(root):
+    shutil.rmtree(root / "i-LIDS-VID/sequences/cam2/person007")
+    with pytest.raises(ValueError, match=r"only one camera for \['person007'\]"):
+        ilids_vid.read(root)
+
+
+def test_the_order_in_which_the_system_lists_files_does_not_matter(split, root, backwards):
+    assert ilids_vid.read(root) == split
+
+
+def test_files_of_the_operating_system_are_ignored(split, root):
+    camera = root / "i-LIDS-VID/sequences/cam1"
+    for folder in (camera, camera / "person001"):
+        for name in (".DS_Store", "Thumbs.db", "._cam1_person001_00138.png"):
+            (folder / name).write_bytes(b"x")
+    (camera / "__MACOSX").mkdir()
+    assert ilids_vid.read(root) == split
+
+
+def test_odd_names_are_named(root):
+    folder = root / "i-LIDS-VID/sequences/cam1/person001"
+    (folder / "copy of a frame.png").touch()
+    with pytest.raises(ValueError, match=r"copy of a frame.png.*cam1/person001"):
+        ilids_vid.read(root)
+
+
+def test_odd_folders_are_named(root):
+    (root / "i-LIDS-VID/sequences/cam1/people").mkdir()
+    with pytest.raises(ValueError, match="cam1/people: expected a name like"):
+        ilids_vid.read(root)
+
+
+def test_a_frame_in_anothers_folder_is_named(root):
+    camera = root / "i-LIDS-VID/sequences/cam1"
+    (camera / "person001/cam2_person001_00001.png").touch()
+    with pytest.raises(ValueError, match=r"cam2_person001_00001.png: expected.*camera 1, got"):
+        ilids_vid.read(root)
+
+
+def test_an_empty_folder_is_named(root):
+    folder = root / "i-LIDS-VID/sequences/cam1/person030"
+    for frame in folder.iterdir():
+        frame.unlink()
+    with pytest.raises(ValueError, match="cam1/person030: expected frames"):
+        ilids_vid.read(root)
+
+
+def test_a_frame_gone_from_a_tracklet_with_points_is_noticed(root):
+    frame = ilids_vid.read(root).query[0].frames[2]
+    frame.unlink()
+    with pytest.raises(ValueError, match=r"cam1/person001/.*expected 4 frames.*got 3"):
+        ilids_vid.read(root)
+
+
+def test_the_first_frame_gone_from_a_tracklet_with_points_is_named(root):
+    frame = ilids_vid.read(root).query[0].frames[0]
+    frame.unlink()
+    with pytest.raises(ValueError, match=f"begins with .*{frame.name}"):
+        ilids_vid.read(root)
+
+
+def test_a_frame_gone_after_reading_is_named(root):
+    tracklet = ilids_vid.read(root).query[0]
+    tracklet.frames[1].unlink()
+    with pytest.raises(FileNotFoundError, match=tracklet.frames[1].name):
+        load_frames(tracklet, range(4))
+
+
+@pytest.mark.parametrize("part", Split._fields)
+def test_an_empty_list_is_not_written(split, tmp_path, part):
+    with pytest.raises(ValueError, match=f"got an empty {part}"):
+        ilids_vid.write(split._replace(**{part: []}), tmp_path)
+
+
+def test_what_does_not_fit_the_layout_is_not_written(split, tracklet, tmp_path):
+    wrong = {
+        "query: expected .* at camera 1, got person 5 at camera 2": split._replace(
+            query=[tracklet(5, 2)]
+        ),
+        "train: .* got person 2 at camera 1 again": split._replace(
+            train=[*split.train, tracklet(2, 1)]
+        ),
+        "every person at both cameras, got only one of 9": split._replace(
+            train=[t for t in split.train if (t.person, t.camera) != (9, 2)]
+        ),
+        "expected 2 of 5 people in query.*got 3": split._replace(train=split.train[:4]),
+        "names hold cameras": split._replace(
+            train=[*split.train[:4], tracklet(1000, 1), tracklet(1000, 2)]
+        ),
+    }
+    for said, bad in wrong.items():
+        with pytest.raises(ValueError, match=said):
+            ilids_vid.write(bad, tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_data_set_is_never_written_over(split, root):
+    with pytest.raises(FileExistsError, match="i-LIDS-VID"):
+        ilids_vid.write(split, root)
+
+
+def test_a_splits_json_of_prid_is_understood(tmp_path):
+    folder = os.environ.get("SSN3D_MARS_INFO")
+    if not folder:
+        pytest.skip("SSN3D_MARS_INFO does not name the folder of the official .mat files")
+    splits = json.loads((Path(folder).parent / "splits_prid2011.json").read_text())
+    for name in splits[0]["train"] + splits[0]["test"]:
+        for camera in (1, 2):
+            place = tmp_path / f"sequences/cam{camera}/{name}"
+            place.mkdir(parents=True)
+            (place / f"cam{camera}_{name}_0001.png").touch()
+    write_json(tmp_path, splits)
+    found = ilids_vid.read(tmp_path, 9)
+    assert people(found)[1] == {int(name[-4:]) for name in splits[9]["test"]}
+    assert [len(part) for part in found] == [178, 89, 89]
+
+
+@given(
+    st.builds(
+        ilids_vid.Name,
+        camera=st.integers(0, 9),
+        person=st.integers(0, 999),
+        frame=st.integers(0, 99_999),
+    )
+)
+def test_names_are_read_as_they_are_written(name):
+    assert ilids_vid.parse_name(ilids_vid.format_name(name)) == name

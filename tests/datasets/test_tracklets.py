@@ -1,0 +1,98 @@
+import pickle
+
+import pytest
+import torch
+from torchvision.io import write_png
+
+from ssn3d.datasets.layout import FrameFiles
+from ssn3d.datasets.tracklets import Split, Tracklet, load_frames, summarise
+from ssn3d.datasets.writing import check_writable
+
+
+@pytest.fixture
+def files(tracklet, tmp_path) -> FrameFiles:
+    names = tuple(f"{frame}.png" for frame in range(4))
+    for name, image in zip(names, tracklet(1, 1).frames, strict=True):
+        write_png(image, str(tmp_path / name))
+    return FrameFiles(tmp_path, names)
+
+
+def test_tracklets_are_equal_if_their_pixels_are(tracklet, files):
+    image = load_frames(Tracklet(files, 1, 1), range(4))
+    assert Tracklet(files, 1, 1) == Tracklet(image, 1, 1)
+    assert Tracklet(files, 1, 1) != Tracklet(image.flip(0), 1, 1)
+    assert Tracklet(files, 1, 1) != Tracklet(image[:3], 1, 1)
+
+
+def test_tracklets_of_different_people_cameras_or_points_differ(tracklet):
+    one = tracklet(1, 1, points=True)
+    assert one == Tracklet(one.frames, 1, 1, one.points)
+    assert one != Tracklet(one.frames, 2, 1, one.points)
+    assert one != Tracklet(one.frames, 1, 2, one.points)
+    assert one != Tracklet(one.frames, 1, 1)
+    assert one != Tracklet(one.frames, 1, 1, one.points._replace(visible=~one.points.visible))
+
+
+def test_frames_come_in_the_order_asked_for(files):
+    all_frames = load_frames(Tracklet(files, 1, 1), range(4))
+    chosen = load_frames(Tracklet(files, 1, 1), [3, 0, 0])
+    assert torch.equal(chosen, all_frames[[3, 0, 0]])
+    assert (chosen.dtype, tuple(chosen.shape)) == (torch.uint8, (3, 3, 32, 16))
+
+
+def test_frame_files_are_a_sequence_of_paths(files, tmp_path):
+    assert list(files) == [tmp_path / f"{frame}.png" for frame in range(4)]
+    assert files[-1] == tmp_path / "3.png"
+    assert list(files[1:3]) == list(files)[1:3]
+    assert pickle.loads(pickle.dumps(files)) == files
+
+
+def test_a_missing_frame_is_named(files):
+    files[2].unlink()
+    with pytest.raises(FileNotFoundError, match=r"2\.png does not exist"):
+        load_frames(Tracklet(files, 1, 1), range(4))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_a_corrupt_frame_is_named(files, content):
+    files[1].write_bytes(content)
+    with pytest.raises(ValueError, match=r"1\.png is not a readable image"):
+        load_frames(Tracklet(files, 1, 1), range(4))
+
+
+def test_a_frame_of_another_size_is_named(files):
+    write_png(torch.zeros(3, 30, 16, dtype=torch.uint8), str(files[3]))
+    with pytest.raises(ValueError, match=r"3\.png is \(30, 16\).*\(32, 16\)"):
+        load_frames(Tracklet(files, 1, 1), range(4))
+
+
+def test_a_summary_counts_people_without_junk_and_distractors(tracklet):
+    gallery = [tracklet(-1, 1, 2), tracklet(0, 2, 3), tracklet(0, 3, 4), tracklet(5, 1, 9)]
+    train, query, whole = summarise(Split(gallery[3:] * 2, [], gallery))
+    assert whole._asdict() == {
+        "part": "gallery",
+        "people": 1,
+        "tracklets": 4,
+        "distractors": 2,
+        "junk": 1,
+        "cameras": 3,
+        "frames": 18,
+        "shortest": 2,
+        "median": 3.5,
+        "longest": 9,
+    }
+    assert (train.people, train.tracklets, train.frames) == (1, 2, 18)
+    assert query[1:] == (0,) * 9
+
+
+def test_tracklets_that_cannot_be_written_are_explained(tracklet, tmp_path):
+    good = tracklet(1, 1, points=True)
+    wrong = {
+        "at least one frame": Tracklet([], 1, 1),
+        r"uint8 \[t 3 H W\], got torch.float32": Tracklet(good.frames.float(), 1, 1),
+        r"got torch.uint8 \[4, 1, 32, 16\]": Tracklet(good.frames[:, :1], 1, 1),
+        "body points for 3 frames, got them for 4": Tracklet(good.frames[:3], 1, 1, good.points),
+    }
+    for said, bad in wrong.items():
+        with pytest.raises(ValueError, match=f"person 1 at camera 1: .*{said}"):
+            check_writable(Split([good], [good], [good, bad]), tmp_path, ())
