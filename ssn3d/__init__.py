@@ -1,7 +1,8 @@
-"""Companion to "SSN3D: Self-Separated Network to Align Parts for 3D Convolution in Video Person Re-Identification".
+"""Reproducible companion to the AAAI 2021 paper SSN3D: Self-Separated Network to Align Parts for
+3D Convolution in Video Person Re-Identification.
 
 Axis letters, the same everywhere:
-    b clips, t frames, f = b * t frames flattened, c channels, h w rows and columns of a feature map,
+    b clips, t frames, f = b * t frames flattened, c channels, h w rows and columns of a map,
     n parts (m the class a part is judged as), i j rows and columns of a window, d embedding size,
     q g query and gallery, k anything else that is counted.
 """
@@ -19,11 +20,22 @@ __version__ = "0.1.0"
 _HOME = {"RunConfig": "config", "Run": "runs", "load_or_train": "runs", "sweep": "runs"}
 _MODULES = ("losses", "models", "paper", "plots", "retrieval", "tables")
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = [
+    "Run",
+    "RunConfig",
+    "load_or_train",
+    "losses",
+    "models",
+    "paper",
+    "plots",
+    "retrieval",
+    "sweep",
+    "tables",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: `import ssn3d` itself loads neither torch nor matplotlib."""
+    """Import a public name when it is first used: `import ssn3d` alone loads no torch."""
     if name in _MODULES:
         return import_module(f".{name}", __name__)
     if name in _HOME:

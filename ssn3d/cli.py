@@ -1,8 +1,11 @@
 """The command line: ssn3d figures | train | evaluate | render."""
 
+import ast
 import logging
 import time
-from dataclasses import fields, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,12 +15,16 @@ from .config import Dataset, RunConfig, Scale
 
 DATASETS = click.Choice(get_args(Dataset))
 SCALES = click.Choice(get_args(Scale))
+CHANGES = click.option(
+    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE",
+    help="Change a field of RunConfig, such as strategy=unsupervised.",
+)  # fmt: skip
 
 
 @click.group()
 @click.version_option(package_name="ssn3d")
 def main() -> None:
-    """Companion to SSN3D (AAAI 2021): regenerate its tables and figures, train and measure its networks."""
+    """Companion to SSN3D (AAAI 2021): regenerate its tables and figures, train its networks."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("ssn3d").setLevel(logging.INFO)
 
@@ -25,7 +32,9 @@ def main() -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
-@click.option("--seeds", type=click.IntRange(1), help="How many seeds; the notebooks' own by default.")
+@click.option(
+    "--seeds", type=click.IntRange(1), help="How many seeds; the notebooks' own by default."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Instead of figures/."
 )
@@ -54,9 +63,7 @@ def figures(names: tuple[str, ...], scale: str, seeds: int | None, out: Path | N
 @click.argument("dataset", type=DATASETS)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="Such as cuda.")
-@click.option(
-    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Change any RunConfig field."
-)
+@CHANGES
 def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> None:
     """Train and measure one network on DATASET, or find it in the store."""
     from tqdm.auto import tqdm
@@ -79,9 +86,7 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
 @main.command()
 @click.argument("run_id")
 @click.option("--device", default="cpu", show_default=True)
-@click.option(
-    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Such as test_protocol=full."
-)
+@CHANGES
 def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
     """Measure the stored run RUN_ID once more, under another test protocol if you like."""
     from . import store, train
@@ -100,9 +105,7 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("dataset", type=DATASETS)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
-@click.option(
-    "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE", help="Such as train_people=20."
-)
+@CHANGES
 def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
     """Render a data set in its official layout and say where it is."""
     from .data import root_of
@@ -112,25 +115,30 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 
 
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
-    """Values from text: whatever is no number, True, False or None stays a text."""
+    """Fields and values; a value that is no Python literal is a text."""
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")
         if not equals:
-            raise ValueError(f"expected FIELD=VALUE, got {change!r}; fields are {_fields()}")
-        parsed[name] = click_literal(text)
+            raise ValueError(f"expected FIELD=VALUE, got {change!r}")
+        try:
+            parsed[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parsed[name] = text
     return parsed
 
 
-def click_literal(text: str) -> Any:
-    """The Python literal in a text, or the text itself."""
-    import ast
-
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Bad input ends with its message, not with a traceback."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        yield
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        raise click.ClickException(str(error)) from None
 
 
-def _fields() -> str:
-    return ", ".join(field.name for field in fields(RunConfig))
+def _report(run_id: str, metrics: dict[str, Any]) -> None:
+    click.echo(f"run {run_id}")
+    for name, value in metrics.items():
+        if name != "queries":
+            click.echo(f"{name:<18}{value if isinstance(value, int) else f'{100 * value:.1f} %'}")

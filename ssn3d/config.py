@@ -1,4 +1,4 @@
-"""One flat description of a run, the three scales it comes in, and the name that follows from all of it."""
+"""One flat description of a run, its three scales, and the name that follows from all of it."""
 
 import difflib
 import hashlib
@@ -11,13 +11,13 @@ Scale = Literal["smoke", "demo", "paper"]
 Dataset = Literal["ilids_vid", "mars", "dukemtmc"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
-DATASET_TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
-"""How the data sets are written in tables and figures."""
+SCALES: tuple[str, ...] = get_args(Scale)
+DATASETS: tuple[str, ...] = get_args(Dataset)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of a run.  The defaults are the paper's; `preset` scales them.
+    """All that decides the numbers of a run.  Defaults are the paper's, `preset` scales them.
 
     Quotes are the paper's own words; fields without one are choices it leaves open.
     """
@@ -31,12 +31,14 @@ class RunConfig:
     width: int = 128
     data_seed: int = 0
     train_people: int | None = None
-    """Rendered sets only, as the next three; None keeps what the profile of the set says."""
+    """Rendered sets only, as the next four; None keeps what the profile of the set says."""
     test_people: int | None = None
+    longest_tracklet: int | None = None
+    """Frames."""
     jitter: float | None = None
     """How far the person strays from the middle of the box, as a share of it."""
     label_noise: float = 1.0
-    """How badly the pose estimator does; 1 is what is expected of one on such footage, 0 is perfect."""
+    """How badly the pose estimator does: 1 as expected of one on such footage, 0 perfect."""
 
     # model
     aggregator: str = "ssn3d"
@@ -87,7 +89,7 @@ class RunConfig:
     test_frames: int = 32
     """ "Each video tracklet is split into multiple 32-frame video clips"."""
     test_protocol: Literal["split", "full"] = "split"
-    """split: each clip as strided snippets of `clip_frames`, as in training; full: each clip whole."""
+    """split: each clip as strided snippets of `clip_frames`, as in training; full: as it is."""
     metric: Literal["euclidean", "cosine"] = "euclidean"
 
     def __post_init__(self) -> None:
@@ -96,6 +98,19 @@ class RunConfig:
             _check(name, value, kind)
             if kind in (float, float | None) and value is not None:
                 object.__setattr__(self, name, float(value))  # 1 and 1.0 are one run
+        for name in _COUNTS:
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not 0 <= self.split < (10 if self.dataset == "ilids_vid" else 1):
+            raise ValueError(
+                f"split must be 0..9 for ilids_vid and 0 for the others, got {self.split} "
+                f"for {self.dataset}"
+            )
+        if self.parts != 9 and self.aggregator == "ssn3d" and self.strategy != "unsupervised":
+            raise ValueError(
+                f"labels are of the nine body points, so parts must be 9, got {self.parts}; "
+                'any number goes with strategy="unsupervised"'
+            )
         for name in ("ids_per_batch", "clips_per_id"):
             if getattr(self, name) < 2:
                 raise ValueError(
@@ -140,6 +155,13 @@ class RunConfig:
         return hashlib.sha256(everything.encode()).hexdigest()[:12]
 
 
+_COUNTS = (
+    *("height", "width", "parts", "window", "hidden", "block_width", "embedding"),
+    *("labelled_frames", "epochs", "steps_per_epoch", "decay_every"),
+    *("clip_frames", "clip_stride", "test_frames"),
+)
+"""Fields that are at least 1."""
+
 _SMALL = {
     # Not in the paper: a trunk and a schedule that two CPU cores can afford
     "height": 64,
@@ -147,7 +169,7 @@ _SMALL = {
     "backbone": "small",
     "pretrained": False,
     "hidden": 64,
-    "block_width": 32,
+    "block_width": 64,
     "embedding": 128,
     "precision": "bfloat16",
 }
@@ -156,6 +178,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {
         "train_people": 8,
         "test_people": 8,
+        "longest_tracklet": 8,
         "ids_per_batch": 4,
         "clips_per_id": 2,
         "epochs": 2,
@@ -163,7 +186,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "decay_every": 1,
         "test_frames": 8,
     },
-    "demo": _SMALL | {"epochs": 6, "steps_per_epoch": 25, "decay_every": 4},
+    "demo": _SMALL
+    | {
+        "clips_per_id": 2,
+        "epochs": 20,
+        "steps_per_epoch": 25,
+        "learning_rate": 1e-3,
+        "decay_every": 14,
+    },
     "paper": {},
 }
 """What each scale changes of the paper's settings."""
@@ -189,6 +219,6 @@ def _check(name: str, value: object, kind: Any) -> None:
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
-    """"; did you mean ...?" where one of the known names is close, else nothing."""
+    """ "; did you mean ...?" where one of the known names is close, else nothing."""
     close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

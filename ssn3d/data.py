@@ -5,8 +5,6 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-import torch
-
 from .config import RunConfig
 from .datasets import rendered
 from .datasets.identity import folder_digest
@@ -18,14 +16,14 @@ REAL_FOLDERS = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-
 
 
 def project_folder() -> Path:
-    """The checkout that ssn3d runs from, or the current folder where it was installed without one."""
+    """The checkout that ssn3d runs from; the current folder where it was installed without one."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
 
 def data_folder() -> Path:
     """Where data sets live: $SSN3D_DATA, or data/ in the project."""
-    return Path(os.environ.get("SSN3D_DATA", project_folder() / "data")).resolve()
+    return Path(os.environ.get("SSN3D_DATA") or project_folder() / "data").resolve()
 
 
 def split_of(config: RunConfig) -> Split:
@@ -42,23 +40,18 @@ def root_of(config: RunConfig) -> Path:
     """The folder of a run's data set; a rendered one is made if it does not exist."""
     if config.source == "real":
         return data_folder() / REAL_FOLDERS[config.dataset]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # pictures come out alike whatever number of cores a machine has
-    try:
-        return rendered.materialise(
-            config.dataset,
-            profile_of(config),
-            data_folder() / "generated",
-            seed=config.data_seed,
-            height=config.height,
-            width=config.width,
-        )
-    finally:
-        torch.set_num_threads(threads)
+    return rendered.materialise(
+        config.dataset,
+        profile_of(config),
+        data_folder() / "generated",
+        seed=config.data_seed,
+        height=config.height,
+        width=config.width,
+    )
 
 
 def identity_of(config: RunConfig) -> str:
-    """Names the data a run sees: other pictures have another name, the same ones elsewhere the same."""
+    """Names the data a run sees: other pictures have another name, copies elsewhere the same."""
     if config.source == "real":
         return _folder_digest(root_of(config))
     return rendered.identity(
@@ -76,6 +69,7 @@ def profile_of(config: RunConfig) -> Profile:
         config.dataset,
         train_people=config.train_people,
         test_people=config.test_people,
+        longest=config.longest_tracklet,
         jitter=config.jitter,
         label_noise=config.label_noise,
     )

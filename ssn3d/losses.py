@@ -1,4 +1,4 @@
-"""The three terms that SSN3D minimises: parts that tell themselves apart, people who do, and their sum."""
+"""What SSN3D minimises: parts that tell themselves apart, people who do, and the sum of both."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ Reduction = Literal["mean", "sum"]
 def ssn_loss(
     logits: Tensor, present: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
-    """Part n must be recognised as part n: cross-entropy of each part against its own index.  Eq. (4).
+    """Part n must be recognised as part n: its cross-entropy against its own index.  Eq. (4).
 
     Args:
         logits: [f n m] 2nd round score of part n as class m, with as many classes as parts.
@@ -33,14 +33,16 @@ def ssn_loss(
     if present is None:
         present = logits.new_ones(logits.shape[:2], dtype=torch.bool)
     own_class = repeat(torch.arange(n, device=logits.device), "n -> f n", f=len(logits))
-    entropy = F.cross_entropy(rearrange(logits, "f n m -> f m n").float(), own_class, reduction="none")
+    entropy = F.cross_entropy(
+        rearrange(logits, "f n m -> f m n").float(), own_class, reduction="none"
+    )
     total = (entropy * present).sum()
     count = present.sum() if reduction == "mean" else present.any(dim=1).sum()
     return total / count.clamp(min=1)
 
 
 def batch_hard_triplet(embeddings: Tensor, ids: Tensor, margin: float = 0.3) -> Tensor:
-    """The farthest clip of the same person must be nearer than the nearest clip of another.  Eq. (5).
+    """The farthest clip of a person must be nearer than the nearest clip of another.  Eq. (5).
 
     Args:
         embeddings: [b d].
@@ -56,8 +58,8 @@ def batch_hard_triplet(embeddings: Tensor, ids: Tensor, margin: float = 0.3) -> 
     people, counts = ids.unique(return_counts=True)
     if len(people) < 2 or counts.min() < 2:
         raise ValueError(
-            "batch_hard_triplet: expected at least two people with at least two clips each, got clips per "
-            f"person {dict(zip(people.tolist(), counts.tolist(), strict=True))}; "
+            "batch_hard_triplet: expected at least two people with at least two clips each, got "
+            f"clips per person {dict(zip(people.tolist(), counts.tolist(), strict=True))}; "
             "draw batches with datasets.clips.IdentitySampler"
         )
     embeddings = embeddings.float()

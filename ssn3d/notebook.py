@@ -1,4 +1,4 @@
-"""What every notebook needs around the experiment: checked parameters, the package's own source, a place for results."""
+"""What notebooks need around an experiment: checked parameters, source code, where results go."""
 
 import ast
 import inspect
@@ -13,21 +13,27 @@ from IPython.display import Markdown
 from .config import nearest
 from .data import project_folder
 
-KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+}
 
 
 def check_parameters(**allowed: Container[Any]) -> None:
     """Stop before any work if a notebook's parameters are not what its parameters cell declares.
 
-    papermill injects names that a notebook does not know and values of any type with no more than a warning.
-    To be called in the cell after the parameters.  Where the parameter "scale" was not injected,
+    papermill injects unknown names and values of any type with no more than a warning.  To be
+    called in the cell after the parameters.  Where the parameter "scale" was not injected,
     $SSN3D_SCALE overrides it, so that tests can run a notebook small.
 
     Args:
         **allowed: for a parameter by its name, what it may be; of a text, each of its words.
 
     Raises:
-        ValueError: an unknown parameter, or a value that is not allowed; says which and names the nearest.
+        ValueError: an unknown parameter, or a value that is not allowed; says which, and names
+            the nearest.
     """
     shell = get_ipython()
     if shell is None:
@@ -67,7 +73,7 @@ def show_source(*things: Any) -> Markdown:
 
 
 def figures_folder() -> Path:
-    """Where results are written: $SSN3D_FIGURES, which the main job sets to figures/, or build/figures."""
+    """Where results go: $SSN3D_FIGURES, which the main job sets to figures/, or build/figures."""
     folder = Path(os.environ.get("SSN3D_FIGURES", project_folder() / "build" / "figures"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -82,7 +88,9 @@ def _statements(cell: str) -> Iterable[ast.stmt]:
 
 def _check(name: str, value: Any, kind: str, allowed: Container[Any] | None) -> None:
     if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
-        hint = " (with papermill, -p x true is a text: use -y '{x: true}')" if kind == "bool" else ""
+        hint = (
+            " (with papermill, -p x true is a text: use -y '{x: true}')" if kind == "bool" else ""
+        )
         raise ValueError(
             f"parameter {name!r} must be {kind}, got {value!r} ({type(value).__name__}){hint}"
         )
@@ -91,7 +99,11 @@ def _check(name: str, value: Any, kind: str, allowed: Container[Any] | None) -> 
     words = value.split() if isinstance(value, str) else [value]
     wrong = next((word for word in words if word not in allowed), None if words else "nothing")
     if wrong is not None:
-        options = list(allowed) if isinstance(allowed, Iterable) and not isinstance(allowed, range) else []
+        options = (
+            list(allowed)
+            if isinstance(allowed, Iterable) and not isinstance(allowed, range)
+            else []
+        )
         listed = ", ".join(map(str, options)) or f"{allowed.start} to {allowed.stop - 1}"  # type: ignore[attr-defined]
         raise ValueError(
             f"parameter {name!r} must be among {listed}; got {wrong!r}{nearest(wrong, options)}"

@@ -1,8 +1,8 @@
-"""The numbers the paper prints, read from data/paper/*.csv: in percent, and missing where they cannot be read.
+"""The numbers the paper prints, in percent, read from data/paper/*.csv; missing where not legible.
 
-Two of them cannot come from the standard protocol and are no target: with one match per query the CMC printed
-for iLIDS-VID (88.9, 97.3, 98.8) forces an mAP between 90.7 and 93.5, not 89.2, and a top-1 of 73.2 forbids the
-69.4 of Table 2; and 88.9 is no share of the 150 people of a single split.
+Some cannot come from the standard protocol and are no target.  With one match per query, the CMC
+printed for iLIDS-VID (88.9, 97.3, 98.8) forces an mAP between 90.7 and 93.5, not 89.2, and a top-1
+of 73.2 forbids the 69.4 of Table 2; and 88.9 is no share of the 150 people of a single split.
 """
 
 from functools import cache
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
+"""How the data sets are written in tables and figures."""
 ILIDS_NOTE = (
-    "The paper's mAP on iLIDS-VID cannot come from the standard protocol: with one match per query its "
-    "own CMC forces a value between 90.7 and 93.5."
+    "The paper's mAP on iLIDS-VID cannot come from the standard protocol: with one match per "
+    "query, its own CMC forces a value between 90.7 and 93.5."
 )
 """To be said wherever the paper's mAP on iLIDS-VID is shown."""
 
@@ -25,8 +27,8 @@ def table(number: int) -> pd.DataFrame:
         number: 1 to 5.
 
     Returns:
-        Columns row, dataset, metric, value (percent, NaN where not legible or not given) and source, in the
-        order of the paper.
+        Columns row, dataset, metric, value (percent, NaN where not legible or not given) and
+        source, in the order of the paper.
     """
     installed = Path(__file__).with_name("_paper")
     folder = installed if installed.is_dir() else Path(__file__).parents[1] / "data" / "paper"

@@ -1,4 +1,4 @@
-"""Arrays in, figures out: one style for all, one colour for each part and each method everywhere."""
+"""Arrays in, figures out: one style for all, one colour for a part or a method everywhere."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
     "figure.dpi": 150,
@@ -26,17 +26,27 @@ STYLE: dict[str, Any] = {
 PART_COLOURS = sns.color_palette("colorblind", 10)
 """Part n has colour n in every figure."""
 STRATEGY_COLOURS = dict(
-    zip(("supervised", "unsupervised", "semi-supervised"), sns.color_palette("colorblind", 3), strict=True)
+    zip(
+        ("supervised", "unsupervised", "semi-supervised"),
+        sns.color_palette("colorblind", 3),
+        strict=True,
+    )
 )
-TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> None:
-    """Write a figure as `stem`.png and .svg, byte for byte the same each time."""
+def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
+    """Write a figure, byte for byte the same each time.
+
+    Args:
+        figure: any of this module's.
+        stem: of the files, without ending.
+        vector: write `stem`.svg beside `stem`.png; of no use for pictures made of pixels.
+    """
+    files = {"png": {"Software": None}} | ({"svg": {"Date": None}} if vector else {})
     with matplotlib.rc_context(STYLE):
-        for kind in formats:
-            stamp = {"Software": None} if kind == "png" else {"Date": None}
-            figure.savefig(stem.with_suffix(f".{kind}"), metadata=stamp)
+        for kind, unstamped in files.items():
+            figure.savefig(stem.with_suffix(f".{kind}"), metadata=unstamped)
+    return [stem.with_suffix(f".{kind}") for kind in files]
 
 
 def frames(rows: Mapping[str, NDArray[np.uint8]]) -> Figure:
@@ -63,17 +73,21 @@ def frames(rows: Mapping[str, NDArray[np.uint8]]) -> Figure:
 
 
 def attention(
-    images: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], parts: Sequence[str]
+    rows: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.floating] | None]], parts: Sequence[str]
 ) -> Figure:
-    """The parts found in the frames of one tracklet, a row a method, each part in its colour.
+    """The parts found in some frames, each in its colour, a row a method.
 
     Args:
-        images: [t H W 3] the frames.
-        maps: [t n h w] under the title of each row, each map summing to 1, or empty.
+        rows: under the title of each row the frames [t H W 3] and the maps [t n h w] to paint over
+            them, or None for the frames alone.
         parts: what to call the n parts in the legend.
     """
-    rows = {"frames": images} | {title: overlay(images, each) for title, each in maps.items()}
-    figure = frames(rows)
+    figure = frames(
+        {
+            title: images if maps is None else overlay(images, maps)
+            for title, (images, maps) in rows.items()
+        }
+    )
     with matplotlib.rc_context(STYLE):
         figure.legend(
             handles=[
@@ -132,13 +146,14 @@ def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
             axis.set(xlabel="step", ylabel=label)
             axis.set_ylim(bottom=0)
         axis.axhline(np.log(9), color="0.5", linestyle=":", linewidth=1)
-        axis.text(axis.get_xlim()[1], np.log(9), "chance, ln 9", ha="right", va="bottom", color="0.4")
-        handles = [Line2D([], [], color=STRATEGY_COLOURS.get(name), label=name) for name in histories]
+        axis.text(
+            axis.get_xlim()[1], np.log(9), "chance, ln 9", ha="right", va="bottom", color="0.4"
+        )
+        handles = [
+            Line2D([], [], color=STRATEGY_COLOURS.get(name), label=name) for name in histories
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
-
-
-def strategy_bars() -> None: ...
 
 
 def _enlarged(maps: NDArray[np.floating], height: int, width: int) -> NDArray[np.floating]:

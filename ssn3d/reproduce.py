@@ -118,7 +118,7 @@ def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 @contextmanager
 def _environment(figures: Path, scratch: Path) -> Iterator[None]:
-    """What the kernel inherits: where results go, no progress bars, and nobody's own start-up files."""
+    """What the kernel inherits: where results go, no progress bars, no start-up files."""
     profile = scratch / "ipython" / "profile_default"
     profile.mkdir(parents=True)
     (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
@@ -145,8 +145,5 @@ def _used(figures: Path, notebook: str) -> set[str]:
     path = figures / MANIFEST
     manifest = json.loads(path.read_text()) if path.exists() else {}
     return {
-        run
-        for entry in manifest.values()
-        if entry["notebook"] == notebook
-        for run in entry["runs"]
+        run for entry in manifest.values() if entry["notebook"] == notebook for run in entry["runs"]
     }

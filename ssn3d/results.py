@@ -1,9 +1,7 @@
-"""results.json: every published number with the runs, data, scale, seeds and protocol it comes from."""
+"""results.json: every number shown, with the runs, data, scale, seeds and protocol behind it."""
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ def record(
     numbers: Iterable[dict[str, Any]],
     files: Iterable[Path],
 ) -> None:
-    """Enter a table or figure in the manifest of `folder`, in place of what stood there under its name.
+    """Enter a table or figure in the manifest of `folder`, in place of its former entry.
 
     Args:
         folder: where the results are.
@@ -46,7 +44,7 @@ def record(
         "protocol": {
             name: sorted({getattr(run.config, name) for run in runs}) for name in PROTOCOL
         },
-        "versions": {json.dumps(run.made["versions"]): run.made["versions"] for run in runs},
+        "versions": _different(run.made["versions"] for run in runs),
         "numbers": list(numbers),
         "runs": {
             run.id: {
@@ -63,13 +61,14 @@ def record(
             for file in files
         },
     }
-    entry["versions"] = list(entry["versions"].values())  # type: ignore[attr-defined]
     path = folder / MANIFEST
     with FileLock(folder / f".{MANIFEST}.lock"):
         manifest = json.loads(path.read_text()) if path.exists() else {}
         manifest[artefact] = entry
-        handle, draft = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "w") as file:
-            json.dump(dict(sorted(manifest.items())), file, indent=1, default=str)
-            file.write("\n")
-        os.replace(draft, path)
+        draft = folder / f".{MANIFEST}.draft"
+        draft.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
+        draft.replace(path)
+
+
+def _different(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({json.dumps(thing): thing for thing in things}.values())

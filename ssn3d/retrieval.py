@@ -1,9 +1,9 @@
 """How well people are found again: CMC, mAP and mINP with the junk rule.  "Evaluation Protocols".
 
-For each query, gallery tracklets of the same person by the same camera are junk and leave the ranking, as
-does everything of person -1; all else by another person is a wrong answer, whichever camera took it.
-On MARS the gallery must hold the queries (140 of the 1,980 would have no match otherwise), which
-is the caller's to see to: `datasets.mars.read` does.
+For each query, gallery tracklets of the same person by the same camera are junk and leave the
+ranking, as does everything of person -1; all else by another person is a wrong answer, whichever
+camera took it.  On MARS the gallery must hold the queries (140 of the 1,980 would have no match
+otherwise), which is the caller's to see to: `datasets.mars.read` does.
 """
 
 from typing import Literal, NamedTuple
@@ -77,24 +77,23 @@ def evaluate(
     query, gallery = query.float(), gallery.float()
     if metric == "cosine":  # of unit vectors, the euclidean ranking is the cosine ranking
         query, gallery = F.normalize(query), F.normalize(gallery)
-    centre = gallery.mean(dim=0)  # distances do not change, but lose fewer digits
-    query, gallery = query - centre, gallery - centre
     nearness = torch.arange(len(gallery))  # gallery positions, to break ties
     queries, ranks = [], []
     for rows in torch.arange(len(query)).split(max(1, block // len(gallery))):
-        distances = torch.cdist(query[rows], gallery)
+        # without matrix products, which lose the digits of small distances and split ties
+        distances = torch.cdist(query[rows], gallery, compute_mode="donot_use_mm_for_euclid_dist")
         same = query_ids[rows, None] == gallery_ids
         match = same & (query_cams[rows, None] != gallery_cams) & (gallery_ids != JUNK)
         other = ~same & (gallery_ids != JUNK)
-        # the bits of a float that is not negative order like an integer: distance first, then position
+        # the bits of a float that is not negative order like an integer: distance, then position
         keys = (distances.view(torch.int32).long() << 32) + nearness
         for row in match.any(dim=1).nonzero().flatten().tolist():
             queries.append(int(rows[row]))
             ranks.append(_ranks(keys[row][match[row]], keys[row][other[row]]))
     if not queries:
         raise ValueError(
-            f"none of the {len(query)} queries has a match in the gallery: no gallery item shows a query's "
-            f"person by another camera (query people {_few(query_ids)}, gallery people "
+            f"none of the {len(query)} queries has a match in the gallery: no gallery item shows a "
+            f"query's person by another camera (query people {_few(query_ids)}, gallery people "
             f"{_few(gallery_ids)}, cameras {_few(query_cams)} and {_few(gallery_cams)}); "
             "check the person and camera numbers"
         )
@@ -113,8 +112,9 @@ def evaluate(
 
 
 def _ranks(matches: Tensor, others: Tensor) -> Tensor:
-    """Ranks of the matches among all, from 1, given what each is ordered by.  Nothing else is sorted."""
-    place = torch.searchsorted(matches.sort().values, others)  # matches that come before each other
+    """Ranks of the matches among all, from 1, given what each is ordered by."""
+    # only the matches are sorted: how many of them come before each other is enough
+    place = torch.searchsorted(matches.sort().values, others)
     others_before = place.bincount(minlength=len(matches) + 1).cumsum(0)[: len(matches)]
     return others_before + torch.arange(1, len(matches) + 1)
 
@@ -139,8 +139,9 @@ def _check(embeddings: Tensor, ids: Tensor, cams: Tensor, side: str) -> None:
     broken = (~embeddings.isfinite().all(dim=1)).nonzero().flatten()
     if len(broken):
         raise ValueError(
-            f"{side}: {len(broken)} of {len(embeddings)} embeddings are not finite, the first at position "
-            f"{int(broken[0])}; they would rank last without a word, so mend the model or its input"
+            f"{side}: {len(broken)} of {len(embeddings)} embeddings are not finite, the first at "
+            f"position {int(broken[0])}; they would rank last without a word, so mend the model or "
+            "its input"
         )
 
 

@@ -22,7 +22,6 @@ from . import store, train
 from .config import RunConfig
 from .data import data_folder, identity_of, root_of, split_of
 from .datasets.identity import source_digest
-from .models import AGGREGATORS
 from .store import Run, store_folder
 
 __all__ = ["Run", "find", "identify", "load_or_train", "sweep"]
@@ -34,7 +33,7 @@ WORTH_PROCESSES = 200
 
 
 def identify(config: RunConfig) -> str:
-    """The name of a run in the store: it changes with any setting, the data, and the code that computes it."""
+    """The name of a run in the store, another for any other setting, data or code of it."""
     return config.run_id(identity_of(config), _code(config.dataset, config.aggregator))
 
 
@@ -59,7 +58,7 @@ def load_or_train(
         return run
     store_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(store_folder() / f"{name}.lock"):
-        if run := _intact(name):
+        if run := _intact(name, log.debug):
             log.info("HIT %s %s (made by another process just now)", name, describe(config))
             return run
         log.info("MISS %s %s: %s", name, describe(config), _why_missing(config))
@@ -79,8 +78,8 @@ def sweep(
 
     Args:
         configs: the runs; equal ones are trained once.
-        client: a dask.distributed Client whose workers see the same data folder and store.  None starts one
-            process for each core of this machine, unless the work is not worth it.
+        client: a dask.distributed Client whose workers see the same data folder and store.  None
+            starts a process for each core of this machine, unless the work is not worth it.
         device: where each run computes.
 
     Returns:
@@ -108,6 +107,7 @@ def _make(
     config: RunConfig, name: str, device: torch.device | str, on_step: train.OnStep | None
 ) -> None:
     split = split_of(config)
+    train.check(config, split)
     started = time.perf_counter()
     network, history = train.fit(config, split.train, device=device, on_step=on_step)
     trained = time.perf_counter()
@@ -124,11 +124,11 @@ def _make(
     store.write(store_folder() / name, config, network, history, metrics, made)
 
 
-def _intact(name: str) -> Run | None:
+def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run | None:
     try:
         return store.read(store_folder() / name)
     except ValueError as error:
-        log.warning("%s; it counts as missing and will be made again", error)
+        tell("%s; it counts as missing and will be made again", error)
         return None
 
 
@@ -137,7 +137,7 @@ def _why_missing(config: RunConfig) -> str:
     wanted = asdict(config)
     nearest: set[str] | None = None
     for folder in store_folder().glob("[!.]*/"):
-        run = _intact(folder.name)
+        run = _intact(folder.name, log.debug)
         if run is None:
             continue
         settings = asdict(run.config)
@@ -154,7 +154,7 @@ def _why_missing(config: RunConfig) -> str:
         if nearest is None or len(others) < len(nearest):
             nearest = others
     if nearest is None:
-        return "the store is empty"
+        return "the store holds no other run"
     return f"the nearest run differs in {', '.join(sorted(nearest))}"
 
 
@@ -189,7 +189,7 @@ def _remote(
 
 @contextmanager
 def _workers(client: Any, configs: Sequence[RunConfig]) -> Iterator[Any]:
-    """The given client, or one on this machine's cores; None where processes would cost more than they save."""
+    """The given client, or one on this machine's cores; None where one process is as fast."""
     steps = sum(config.epochs * (config.steps_per_epoch or WORTH_PROCESSES) for config in configs)
     processes = min(len(os.sched_getaffinity(0)), len(configs))
     if client is not None or processes < 2 or steps < WORTH_PROCESSES:
@@ -201,7 +201,7 @@ def _workers(client: Any, configs: Sequence[RunConfig]) -> Iterator[Any]:
         LocalCluster(
             n_workers=processes,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as cluster,
@@ -212,9 +212,9 @@ def _workers(client: Any, configs: Sequence[RunConfig]) -> Iterator[Any]:
 
 @cache
 def _code(dataset: str, aggregator: str) -> str:
-    """Digest of the sources that compute a run: training and evaluation, its own reader and aggregator."""
+    """Digest of the sources that compute a run: training, evaluation, its reader and aggregator."""
     return source_digest(
-        ["ssn3d.train", f"ssn3d.datasets.{dataset}", AGGREGATORS[aggregator].__module__],
+        ["ssn3d.train", f"ssn3d.datasets.{dataset}", train.aggregator_named(aggregator).__module__],
         but=["ssn3d.config"],  # its fields count one by one, the presets do not
     )
 

@@ -4,11 +4,11 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors.torch import load, save
@@ -32,7 +32,7 @@ class Run:
     metrics: dict[str, Any]
     """See `train.summary`."""
     made: dict[str, Any]
-    """Provenance: identity of data and code, versions, device, seconds, and the digests of the other files."""
+    """Provenance: identity of data and code, versions, device, seconds, and the files' digests."""
 
     @property
     def id(self) -> str:
@@ -58,7 +58,7 @@ class Run:
 
 def store_folder() -> Path:
     """Where runs live: $SSN3D_RUNS, or runs/ in the data folder."""
-    return Path(os.environ.get("SSN3D_RUNS", data_folder() / "runs")).resolve()
+    return Path(os.environ.get("SSN3D_RUNS") or data_folder() / "runs").resolve()
 
 
 def read(folder: Path) -> Run | None:
@@ -71,9 +71,9 @@ def read(folder: Path) -> Run | None:
         return None
     try:
         made = json.loads((folder / "made.json").read_bytes())
-        texts = {
-            name: (folder / name).read_bytes() for name in made["sha256"] if name != WEIGHTS
-        }
+        texts = {name: (folder / name).read_bytes() for name in made["sha256"] if name != WEIGHTS}
+        if not (folder / WEIGHTS).exists():  # their digest is for `Run.model` to check
+            raise ValueError(f"{WEIGHTS} is missing")
         if any(_sha256(text) != made["sha256"][name] for name, text in texts.items()):
             raise ValueError("digests differ")
         return Run(
@@ -111,15 +111,14 @@ def write(
 
 @contextmanager
 def _draft(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the name `folder` when all went well, and vanishes otherwise."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    """A folder to write into that takes the name `folder` if all goes well, else vanishes."""
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as private:
+        draft = Path(private, folder.name)  # has the usual permissions, which `private` has not
+        draft.mkdir()
         yield draft
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        draft.replace(folder)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -1,17 +1,17 @@
-"""The paper's numbers beside ours: mean and spread over seeds, with the data and scale they belong to."""
+"""The paper's numbers beside ours, with the spread over seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from . import paper
+from .datasets.tracklets import Split, summarise
 
 METRICS = {"top1": "top-1", "top5": "top-5", "top10": "top-10", "mean_ap": "mAP"}
 """How the metrics of a run are written in tables."""
-TITLES = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
-"""How the data sets are written in tables."""
 
 
 class Measured(NamedTuple):
@@ -33,8 +33,8 @@ def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -
         metrics: which of `METRICS`.
 
     Returns:
-        Columns row, dataset, metric, paper, mean, std (over seeds, NaN for a single one), values and runs, numbers
-        in percent; rows and data sets in the order in which they were given.
+        Columns row, dataset, metric, paper, mean, std (over seeds, NaN for a single one), seeds,
+        values and runs; numbers in percent, rows and data sets in the order they came in.
     """
     groups: dict[tuple[str, str], list[Measured]] = {}
     for run in runs:
@@ -60,51 +60,106 @@ def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -
 
 
 def compare(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The table people read: a row a method, for each data set and metric the paper's number and ours.
+    """The table people read: the paper's numbers and ours for each data set and method.
 
     Args:
         numbers: from `measurements`.
 
     Returns:
-        Text such as "90.1" and "71.3 ± 2.0", indexed by method, columns (data set, metric, paper or ours).
+        Text such as "90.1" and "71.3 ± 2.0", indexed by data set and method, in columns
+        (metric, "paper" or "ours").
     """
-    cells = {}
+    cells: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for entry in numbers.to_dict("records"):
-        heading = (TITLES.get(entry["dataset"], entry["dataset"]), METRICS[entry["metric"]])
-        cells[entry["row"], *heading, "paper"] = _text(entry["paper"])
-        cells[entry["row"], *heading, "ours"] = _text(entry["mean"], entry["std"])
-    rows = list(dict.fromkeys(key[0] for key in cells))
-    columns = list(dict.fromkeys(key[1:] for key in cells))
-    return pd.DataFrame(
-        [[cells.get((row, *column), "") for column in columns] for row in rows],
-        index=rows,
-        columns=pd.MultiIndex.from_tuples(columns),
+        line = cells.setdefault((paper.TITLES[entry["dataset"]], entry["row"]), {})
+        line[METRICS[entry["metric"]], "paper"] = _text(entry["paper"])
+        line[METRICS[entry["metric"]], "ours"] = _text(entry["mean"], entry["std"])
+    table = pd.DataFrame.from_dict(cells, orient="index")
+    return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A data frame with its index as a Markdown table."""
+
+    def line(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(map(str, cells)) + " |"
+
+    def words(label: Any) -> str:
+        return " ".join(label) if isinstance(label, tuple) else str(label)
+
+    keys = [key if isinstance(key, tuple) else (key,) for key in table.index]
+    width = len(keys[0])
+    return "\n".join(
+        [
+            line([""] * width + [words(column) for column in table.columns]),
+            line(["---"] * (width + len(table.columns))),
+            *(line((*key, *row)) for key, row in zip(keys, table.to_numpy(), strict=True)),
+        ]
     )
 
 
-def markdown(comparison: pd.DataFrame, caption: str) -> str:
-    """A comparison as a Markdown table under a caption that says what it shows."""
-    heading = [" ".join(column) for column in comparison.columns]
-    lines = [
-        caption,
-        "",
-        "| | " + " | ".join(heading) + " |",
-        "|---|" + "---|" * len(heading),
-        *(
-            f"| {row} | " + " | ".join(cells) + " |"
-            for row, cells in zip(comparison.index, comparison.to_numpy().tolist(), strict=True)
-        ),
+def orderings(numbers: pd.DataFrame, best_first: Sequence[str], metric: str) -> pd.DataFrame:
+    """Whether methods come in a claimed order, each compared with the next, seed by seed.
+
+    Args:
+        numbers: from `measurements`; all methods with the same seeds.
+        best_first: methods, the best one first.
+        metric: one of `METRICS`.
+
+    Returns:
+        A row for each data set and pair: dataset, claim, difference (in points, mean ± standard
+        deviation over seeds), seeds (in how many it was seen, "2 of 3") and seen (whether in all).
+    """
+    chosen = numbers[numbers.metric == metric].set_index(["dataset", "row"])["values"]
+    entries = []
+    for dataset in numbers.dataset.unique():
+        for better, worse in pairwise(best_first):
+            gaps = pd.Series(chosen[dataset, better]) - pd.Series(chosen[dataset, worse])
+            entries.append(
+                {
+                    "dataset": paper.TITLES[dataset],
+                    "claim": f"{better} > {worse}",
+                    "difference": _text(gaps.mean(), gaps.std(ddof=1), signed=True),
+                    "seeds": f"{(gaps > 0).sum()} of {len(gaps)}",
+                    "seen": bool((gaps > 0).all()),
+                }
+            )
+    return pd.DataFrame(entries)
+
+
+def statements(comparisons: pd.DataFrame, metric: str) -> list[str]:
+    """What `orderings` found, a plain sentence a data set."""
+    sentences = []
+    for dataset, group in comparisons.groupby("dataset", sort=False):
+        verdict = "is seen" if group.seen.all() else "is not seen"
+        steps = "; ".join(
+            f"{entry.claim} by {entry.difference} points, in {entry.seeds} seeds"
+            for entry in group.itertuples()
+        )
+        sentences.append(f"{dataset}: the paper's order {verdict} ({METRICS[metric]}): {steps}.")
+    return sentences
+
+
+def data_sets(splits: Mapping[str, Split]) -> pd.DataFrame:
+    """What data sets hold: people, tracklets, frames and lengths of their three lists."""
+    entries = [
+        {"data set": title, **summary._asdict()}
+        for title, split in splits.items()
+        for summary in summarise(split)
     ]
-    return "\n".join(lines) + "\n"
+    return pd.DataFrame(entries).set_index(["data set", "part"])
 
 
-def save(numbers: pd.DataFrame, caption: str, stem: Path) -> None:
-    """Write a table for people (`stem`.md) and for programs (`stem`.csv)."""
-    stem.with_suffix(".md").write_text(markdown(compare(numbers), caption))
-    flat = numbers.assign(
-        **{name: numbers[name].map(lambda some: " ".join(map(str, some))) for name in ("seeds", "values", "runs")}
-    )
-    flat.round(4).to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+def save(numbers: pd.DataFrame, text: str, stem: Path) -> list[Path]:
+    """Write a table for people (`stem`.md, holding `text`) and for programs (`stem`.csv)."""
+    lists = {
+        name: [" ".join(map(str, some)) for some in numbers[name]]
+        for name in ("seeds", "values", "runs")
+    }
+    page, sheet = stem.with_suffix(".md"), stem.with_suffix(".csv")
+    page.write_text(text)
+    numbers.assign(**lists).round(4).to_csv(sheet, index=False, lineterminator="\n")
+    return [page, sheet]
 
 
 def _quoted(table: int, row: str, dataset: str, metric: str) -> float:
@@ -114,7 +169,8 @@ def _quoted(table: int, row: str, dataset: str, metric: str) -> float:
         return float("nan")
 
 
-def _text(mean: float, spread: float = float("nan")) -> str:
+def _text(mean: float, spread: float = float("nan"), *, signed: bool = False) -> str:
     if pd.isna(mean):
         return "–"
-    return f"{mean:.1f}" if pd.isna(spread) else f"{mean:.1f} ± {spread:.1f}"
+    sign = "+" if signed else ""
+    return f"{mean:{sign}.1f}" if pd.isna(spread) else f"{mean:{sign}.1f} ± {spread:.1f}"

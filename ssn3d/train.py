@@ -1,27 +1,28 @@
-"""Build a model from a configuration, fit it, embed tracklets with it, and measure how well people are found.
+"""Build a network, fit it, embed tracklets with it, and measure how well people are found.
 
-This is the one place where settings, data, models and losses meet.  "Training and testing protocols".
+The one place where settings, data, models and losses meet.  "Training and testing protocols".
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from inspect import signature
 from itertools import groupby, islice
 from typing import Any
 
 import torch
-from einops import rearrange
-from torch import Tensor
+from einops import rearrange, reduce
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from . import losses, retrieval
-from .config import RunConfig
-from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized
-from .datasets.tracklets import Split, Tracklet, load_frames
+from .config import RunConfig, nearest
+from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized_frames
+from .datasets.streams import one_thread
+from .datasets.tracklets import Split, Tracklet
 from .models import AGGREGATORS
 from .models.backbone import trunk
 from .models.reid import ReID
+from .models.ssn import SSN, Parts
 
 History = dict[str, list[float]]
 """One list a loss term and one for the learning rate, an entry for every step."""
@@ -36,12 +37,9 @@ def build(config: RunConfig) -> ReID:
     """The network that a configuration describes, with weights from torch's global random state.
 
     Raises:
-        ValueError: the aggregator is not in `models.AGGREGATORS`.
+        ValueError: see `aggregator_named`.
     """
-    if config.aggregator not in AGGREGATORS:
-        raise ValueError(
-            f"aggregator must be one of {', '.join(AGGREGATORS)}; got {config.aggregator!r}"
-        )
+    aggregator = aggregator_named(config.aggregator)
     backbone = trunk(config.backbone, pretrained=config.pretrained)
     settings = {
         "parts": config.parts,
@@ -52,10 +50,23 @@ def build(config: RunConfig) -> ReID:
         "block": config.block,
         "embedding": config.embedding,
     }
-    aggregator = AGGREGATORS[config.aggregator]
     wanted = signature(aggregator).parameters  # each names the settings that concern it
     chosen = {name: value for name, value in settings.items() if name in wanted}
     return ReID(backbone, aggregator(backbone.channels, **chosen))
+
+
+def aggregator_named(name: str) -> type[nn.Module]:
+    """What joins the frames of a clip, by its name in `models.AGGREGATORS`.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in AGGREGATORS:
+        raise ValueError(
+            f"aggregator must be one of {', '.join(AGGREGATORS)}; got {name!r}"
+            + nearest(name, AGGREGATORS)
+        )
+    return AGGREGATORS[name]
 
 
 def fit(
@@ -70,8 +81,8 @@ def fit(
     Args:
         config: what to train and how.
         train: tracklets of the training people.
-        device: where to compute; on a CPU with one thread, so that results do not depend on the machine's
-            number of cores.
+        device: where to compute; on a CPU with one thread, so that results do not depend on the
+            machine's number of cores.
         on_step: for progress, see `OnStep`.
 
     Returns:
@@ -99,12 +110,17 @@ def fit(
     )
     epoch = config.steps_per_epoch or len(sampler.one_pass(0))
     steps = config.epochs * epoch
-    batches = islice(DataLoader(clips, batch_sampler=sampler), steps)  # type: ignore[arg-type]
+    loader = DataLoader(
+        clips,
+        batch_sampler=sampler,  # type: ignore[arg-type]
+        generator=torch.Generator(),  # never needed, but without one the global one is moved
+    )
+    batches = islice(loader, steps)
     history: History = {}
-    with _one_thread(device), torch.random.fork_rng():
-        torch.manual_seed(config.seed)  # for the weights; whatever else is random has its own stream
+    with one_thread(device), torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # for the weights; all else has streams of its own
         model = build(config).to(device)
-        model.backbone.to(memory_format=torch.channels_last)
+        model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.Adam(
             model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
@@ -122,7 +138,8 @@ def fit(
             optimiser.zero_grad()
             terms["total"].backward()
             optimiser.step()
-            for name, value in (values | {"learning_rate": schedule.get_last_lr()[0]}).items():
+            rate = float(schedule.get_last_lr()[0])
+            for name, value in (values | {"learning_rate": rate}).items():
                 history.setdefault(name, []).append(value)
             schedule.step()
             if on_step:
@@ -136,14 +153,15 @@ def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor
         supervised = config.strategy == "supervised"
         output = model(batch.frames, batch.points if supervised else None)
         logits, present = None, None
-        # Not in the paper: whether L_SSN counts when points stand in for attention.  There is no map
-        # to train then, so it does not.
+        # Not in the paper: whether L_SSN counts when points stand in for attention.  There is no
+        # map to train then, so it does not.
         if output.parts is not None and not supervised:
             logits = rearrange(output.parts.logits, "b t n m -> (b t) n m")
         if logits is not None and config.strategy == "semi-supervised":
             labels = rearrange(batch.labels, "b l n xy -> (b l) n xy")
             frames = rearrange(batch.labelled, "b l c h w -> (b l) c h w")
-            anchors = model.aggregator.ssn.anchor(model.features(frames), labels)
+            ssn: SSN = model.aggregator.ssn  # type: ignore[assignment]
+            anchors = ssn.anchor(model.features(frames), labels)
             known = (~labels.isnan().any(-1)).expand(len(anchors), -1, -1)
             present = torch.cat(
                 [known.new_ones(logits.shape[:2]), rearrange(known, "k f n -> (k f) n")]
@@ -151,7 +169,7 @@ def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor
             logits = torch.cat([logits, rearrange(anchors, "k f n m -> (k f) n m")])
     return losses.objective(
         output.embedding,
-        batch.person,
+        torch.as_tensor(batch.person),
         logits,
         present,
         margin=config.margin,
@@ -174,27 +192,38 @@ def embed(
 
     Returns:
         [k d] float32 on the CPU, in the order of `tracklets`.
+
+    Raises:
+        ValueError: there are no tracklets, or none of the points that the strategy goes by.
     """
+    if not tracklets:
+        raise ValueError("embed: expected at least one tracklet, got none")
+    _check_points(config, tracklets)
     split = config.test_protocol == "split"
     clips = [
         (owner, taken)
         for owner, tracklet in enumerate(tracklets)
-        for taken in covering_clips(len(tracklet), config.test_frames, pad=split)
+        for taken in covering_clips(
+            len(tracklet), config.test_frames, multiple=config.clip_frames if split else 1
+        )
     ]
     vectors, owners = [], []
-    with _one_thread(device), torch.inference_mode(), _mixed_precision(config, device):
+    with one_thread(device), torch.inference_mode(), _mixed_precision(config, device):
         for batch in _batched_by_length(clips, clips_per_batch):
-            frames, points = _load_clips(config, [(tracklets[owner], taken) for owner, taken in batch])
+            frames, points = _load_clips(
+                config, [(tracklets[owner], taken) for owner, taken in batch]
+            )
             if split:  # strided snippets, as in training: i, i + 8, i + 16, i + 24 of 32 frames
-                pattern = "k (t s) ... -> (k s) t ..."
-                frames = rearrange(frames, pattern, t=config.clip_frames)
-                points = points if points is None else rearrange(points, pattern, t=config.clip_frames)
+                pattern, t = "k (t s) ... -> (k s) t ...", config.clip_frames
+                frames = rearrange(frames, pattern, t=t)
+                points = None if points is None else rearrange(points, pattern, t=t)
             output = model(frames.to(device), points if points is None else points.to(device))
-            vectors.append(output.embedding.float().cpu())
-            owners += [owner for owner, _ in batch for _ in range(len(frames) // len(batch))]
-    stacked, rows = torch.cat(vectors), torch.tensor(owners)
-    totals = stacked.new_zeros(len(tracklets), stacked.shape[1]).index_add_(0, rows, stacked)
-    return totals / rows.bincount(minlength=len(tracklets))[:, None]
+            snippets = output.embedding.float().cpu()
+            vectors.append(reduce(snippets, "(k s) d -> k d", "mean", k=len(batch)))
+            owners += [owner for owner, _ in batch]
+    clip_vectors, rows = torch.cat(vectors), torch.tensor(owners)
+    totals = clip_vectors.new_zeros(len(tracklets), clip_vectors.shape[1])
+    return totals.index_add_(0, rows, clip_vectors) / rows.bincount()[:, None]
 
 
 def evaluate(
@@ -204,26 +233,52 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
 ) -> retrieval.Retrieval:
-    """How well the people of the query list are found in the gallery."""
+    """How well the people of the query list are found in the gallery.
+
+    Raises:
+        ValueError: see `check`.
+    """
+    check(config, split)
     tracklets = list({id(t): t for t in (*split.query, *split.gallery)}.values())
     place = {id(tracklet): row for row, tracklet in enumerate(tracklets)}
     vectors = embed(config, model, tracklets, device=device)
     query, gallery = ([place[id(t)] for t in side] for side in (split.query, split.gallery))
-    people = torch.tensor([tracklet.person for tracklet in tracklets])
-    cameras = torch.tensor([tracklet.camera for tracklet in tracklets])
-    return retrieval.evaluate(
-        vectors[query],
-        vectors[gallery],
-        people[query],
-        people[gallery],
-        cameras[query],
-        cameras[gallery],
-        metric=config.metric,
-    )
+    return _ranked(config, split, vectors[query], vectors[gallery])
+
+
+def check(config: RunConfig, split: Split) -> None:
+    """Raise what would keep `evaluate` from scoring a split; worth asking before a long training.
+
+    Raises:
+        ValueError: no query has a match in the gallery, or the points a strategy needs are missing.
+    """
+    _check_points(config, (*split.query, *split.gallery))
+    alike = torch.zeros(len(split.query), 1), torch.zeros(len(split.gallery), 1)
+    _ranked(config, split, *alike)
+
+
+def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]) -> Parts:
+    """Where a trained network sees the parts in some frames of a tracklet, taken as one clip.
+
+    Args:
+        config: of the run; under the supervised strategy the parts are at the estimated points.
+        model: the trained network.
+        tracklet: whose frames to look at.
+        indices: t frames of it; `clip_frames` of them if the classifier is not shared.
+
+    Returns:
+        `Parts` with b = 1, float32.
+    """
+    with one_thread(), torch.inference_mode():
+        frames, points = _load_clips(config, [(tracklet, list(indices))])
+        parts = model.eval()(frames, points).parts
+    if parts is None:
+        raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
+    return parts
 
 
 def summary(split: Split, result: retrieval.Retrieval) -> dict[str, Any]:
-    """Scores as they are stored: shares in 0..1, and each query's person, first rank and precision."""
+    """Scores as they are stored: shares in 0..1; each query's person, first rank and precision."""
     top = {f"top{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
     return top | {
         "mean_ap": result.mean_ap,
@@ -238,11 +293,30 @@ def summary(split: Split, result: retrieval.Retrieval) -> dict[str, Any]:
     }
 
 
+def _ranked(config: RunConfig, split: Split, query: Tensor, gallery: Tensor) -> retrieval.Retrieval:
+    people, cameras = (
+        [torch.tensor([getattr(t, field) for t in side]) for side in (split.query, split.gallery)]
+        for field in ("person", "camera")
+    )
+    return retrieval.evaluate(query, gallery, *people, *cameras, metric=config.metric)
+
+
+def _check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
+    missing = sum(tracklet.points is None for tracklet in tracklets)
+    if missing and config.strategy == "supervised":
+        raise ValueError(
+            "the supervised strategy takes parts from body points, also at test time, but "
+            f"{missing} of {len(tracklets)} tracklets have none; add them (points.npz), or choose "
+            "another strategy"
+        )
+
+
 def _batched_by_length(
     clips: list[tuple[int, list[int]]], size: int
 ) -> Iterator[list[tuple[int, list[int]]]]:
-    """Consecutive clips with equal numbers of frames, at most `size` together."""
-    for _, alike in groupby(clips, key=lambda clip: len(clip[1])):
+    """Clips with equal numbers of frames, at most `size` together."""
+    by_length = sorted(clips, key=lambda clip: len(clip[1]))
+    for _, alike in groupby(by_length, key=lambda clip: len(clip[1])):
         while batch := list(islice(alike, size)):
             yield batch
 
@@ -250,23 +324,13 @@ def _batched_by_length(
 def _load_clips(
     config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
 ) -> tuple[Tensor, Tensor | None]:
-    """Frames [k t 3 H W] of clips of one length, and their points [k t n 2] if the strategy goes by them."""
+    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them."""
     size = (config.height, config.width)
-    frames = torch.stack([resized(load_frames(tracklet, taken), size) for tracklet, taken in clips])
+    frames = torch.stack([resized_frames(tracklet, taken, size) for tracklet, taken in clips])
     if config.strategy != "supervised":
         return frames, None
-    return frames, torch.stack([tracklet.points.estimated[taken] for tracklet, taken in clips])
-
-
-@contextmanager
-def _one_thread(device: torch.device | str) -> Iterator[None]:
-    """Compute with one CPU thread: sums come out alike whatever number of cores a machine has."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if torch.device(device).type == "cpu" else threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    points = [tracklet.points.estimated[taken] for tracklet, taken in clips if tracklet.points]
+    return frames, torch.stack(points)
 
 
 def _mixed_precision(config: RunConfig, device: torch.device | str) -> torch.autocast:

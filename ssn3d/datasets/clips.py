@@ -1,7 +1,7 @@
 """From tracklets to clips: which frames, which people in a batch, which snippets at test time.
 
-The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each; how short tracklets, long
-tracklets and epochs are treated follows AP3D (Gu et al. 2020), whose settings the paper repeats.
+The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each; how short tracklets,
+long tracklets and epochs are treated follows AP3D (Gu et al. 2020), as the paper's settings do.
 """
 
 from collections import defaultdict
@@ -34,7 +34,7 @@ class Clip(NamedTuple):
     points: Tensor
     """[t n 2] as the pose estimator reports them; t = 0 where they were not asked for."""
     labelled: Tensor
-    """[l 3 H W] uint8, frames of the same tracklet that carry careful labels; l = 0 where not asked for."""
+    """[l 3 H W] uint8, frames of the tracklet with careful labels; l = 0 where not asked for."""
     labels: Tensor
     """[l n 2] those labels, NaN where a part cannot be seen."""
     person: int
@@ -91,20 +91,18 @@ class Clips(Dataset[Clip]):
             points = tracklet.points.estimated[taken]
         if tracklet.points and careful:
             labels = tracklet.points.labels()[careful]
-        images = resized(load_frames(tracklet, [*taken, *careful]), self.size)
+        images = resized_frames(tracklet, [*taken, *careful], self.size)
         if flipped:
             images, points, labels = images.flip(-1), mirror(points), mirror(labels)
         frames, labelled = images.split([len(taken), len(careful)])
         return Clip(frames, points, labelled, labels, tracklet.person)
 
 
-def sample_frames(
-    length: int, frames: int, stride: int, generator: torch.Generator
-) -> list[int]:
+def sample_frames(length: int, frames: int, stride: int, generator: torch.Generator) -> list[int]:
     """Which frames of a tracklet make a training clip.
 
-    A tracklet of at least `frames * stride` frames gives evenly spaced ones from a random start; a shorter
-    one gives random frames in order, each once if there are enough.
+    A tracklet of at least `frames * stride` frames gives evenly spaced ones from a random start; a
+    shorter one gives random frames in order, each once if there are enough.
     """
     if length >= frames * stride:
         starts = length - (frames - 1) * stride
@@ -118,9 +116,9 @@ def sample_frames(
 def chunks(tracklet: Tracklet, step: int, span: int) -> list[Tracklet]:
     """A long tracklet as several training tracklets of `span` frames, one every `step` frames.
 
-    The last one reaches to the end, and a tracklet shorter than `step` stays whole.  AP3D cuts iLIDS-VID
-    with step 32 and span 64 and DukeMTMC-VideoReID with 64 and 64: their people have two or three
-    tracklets only, and a batch wants four clips of each.
+    The last one reaches to the end, and a tracklet shorter than `step` stays whole.  AP3D cuts
+    iLIDS-VID with step 32 and span 64 and DukeMTMC-VideoReID with 64 and 64: their people have two
+    or three tracklets only, and a batch wants four clips of each.
     """
     starts = range(0, max(len(tracklet) // step, 1) * step, step)
     ends = [start + span for start in starts[:-1]] + [len(tracklet)]
@@ -137,14 +135,12 @@ def chunks(tracklet: Tracklet, step: int, span: int) -> list[Tracklet]:
 class IdentitySampler:
     """Batches of several clips of each of several people, without end.
 
-    In each pass every person's tracklets are shuffled and dealt in groups of `clips_per_id`; a remainder is
-    left out of that pass, and a person with too few tracklets repeats some.  A batch takes the groups of
-    `ids_per_batch` different people; groups that fill no batch are left out as well.
+    In each pass every person's tracklets are shuffled and dealt in groups of `clips_per_id`; a
+    remainder is left out of that pass, and a person with too few tracklets repeats some.  A batch
+    takes the groups of `ids_per_batch` different people; groups that fill no batch are left out.
     """
 
-    def __init__(
-        self, people: Sequence[int], ids_per_batch: int, clips_per_id: int, seed: int = 0
-    ):
+    def __init__(self, people: Sequence[int], ids_per_batch: int, clips_per_id: int, seed: int = 0):
         """people: the person on each tracklet."""
         self.tracklets: dict[int, list[int]] = defaultdict(list)
         for index, person in enumerate(people):
@@ -178,7 +174,7 @@ class IdentitySampler:
             ]
         owner = {index: person for person, own in self.tracklets.items() for index in own}
         waiting = [groups[i] for i in torch.randperm(len(groups), generator=random).tolist()]
-        batches = []
+        batches: list[list[int]] = []
         while True:
             batch: dict[int, list[int]] = {}
             rest = []
@@ -203,21 +199,25 @@ class IdentitySampler:
             number += 1
 
 
-def covering_clips(length: int, clip: int, *, pad: bool) -> list[list[int]]:
+def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[int]]:
     """Consecutive clips that cover a tracklet ("Training and testing protocols").
 
     Args:
         length: frames in the tracklet.
         clip: frames in a clip, 32 in the paper.
-        pad: repeat the frames of a last, shorter clip from its start until it is full.
+        multiple: a last, shorter clip repeats its frames from its start until it has a multiple
+            of so many, for it to be cut in snippets.
     """
-    return [
-        [
-            start + i % min(clip, length - start)
-            for i in range(clip if pad else min(clip, length - start))
-        ]
-        for start in range(0, length, clip)
-    ]
+    clips = [list(range(start, min(start + clip, length))) for start in range(0, length, clip)]
+    last = clips[-1]
+    missing = -len(last) % multiple
+    clips[-1] = last + [last[i % len(last)] for i in range(missing)]
+    return clips
+
+
+def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, int]) -> Tensor:
+    """Some frames of a tracklet as uint8 [t 3 H W]; boxes that change from frame to frame may."""
+    return torch.cat([resized(load_frames(tracklet, [index]), size) for index in indices])
 
 
 def resized(frames: Tensor, size: tuple[int, int]) -> Tensor:

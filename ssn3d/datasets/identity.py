@@ -16,9 +16,9 @@ def digest(value: Any) -> str:
 
 
 def source_digest(modules: Iterable[str], *, but: Iterable[str] = ()) -> str:
-    """A digest of what modules do, and the modules of the same package that they import, and so on.
+    """A digest of what modules do, and what they import of their own package, and so on.
 
-    Comments, docstrings and layout do not count; neither do `__init__` files, which only list names.
+    Comments, docstrings and layout do not count; nor do `__init__` files, which only list names.
 
     Args:
         modules: full names, such as "ssn3d.losses".
@@ -30,7 +30,7 @@ def source_digest(modules: Iterable[str], *, but: Iterable[str] = ()) -> str:
     while waiting:
         name = waiting.pop()
         seen.add(name)
-        tree = ast.parse(_file(name).read_text())
+        tree = ast.parse(_file(name).read_bytes())
         trees[name] = ast.dump(_without_docstrings(tree))
         waiting += sorted(_imports(tree, name) - seen - set(waiting))
     return digest(trees)
@@ -43,10 +43,13 @@ def folder_digest(root: Path) -> str:
         FileNotFoundError: there is no such folder.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"expected a data set in the folder {root}, but it does not exist")
+        raise FileNotFoundError(
+            f"expected a data set in the folder {root}, but it does not exist; put it there, set "
+            'SSN3D_DATA to the folder that holds it, or use source="rendered"'
+        )
     found = [
         (Path(folder, name).relative_to(root).as_posix(), Path(folder, name).stat().st_size)
-        for folder, _, names in os.walk(root)
+        for folder, _, names in os.walk(root, followlinks=True)
         for name in names
     ]
     return digest(sorted(found))

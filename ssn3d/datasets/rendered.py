@@ -1,16 +1,16 @@
-"""Rendered copies of the data sets on disk: written once in the official layout, then read like the real ones."""
+"""Rendered data sets on disk: written once in the official layout, then read like real ones."""
 
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from filelock import FileLock
 
 from .identity import digest, source_digest
+from .streams import one_thread
 from .walkers import PROFILES, Profile, render
 
 
@@ -19,10 +19,11 @@ def profile_of(
     *,
     train_people: int | None = None,
     test_people: int | None = None,
+    longest: int | None = None,
     jitter: float | None = None,
     label_noise: float | None = None,
 ) -> Profile:
-    """The profile of a data set, with what is not None changed.
+    """The profile of a data set, with what is not None changed; `longest` cuts tracklets.
 
     Tracklets of nobody in particular (distractors, junk) become fewer or more with the test people.
     """
@@ -33,14 +34,15 @@ def profile_of(
         "jitter": jitter,
         "label_noise": label_noise,
     }
-    changes: dict[str, int | float] = {
-        name: value for name, value in wanted.items() if value is not None
-    }
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if test_people is not None:
         share = test_people / profile.test_people
         for name in ("distractors", "junk"):
             changes[name] = round(share * getattr(profile, name) + 0.499)  # one at least, if any
-    return replace(profile, **changes)  # type: ignore[arg-type]
+    if longest is not None:
+        low, high = profile.lengths
+        changes["lengths"] = (min(low, longest), min(high, longest))
+    return replace(profile, **changes)
 
 
 def identity(dataset: str, profile: Profile, *, seed: int, height: int, width: int) -> str:
@@ -69,13 +71,13 @@ def materialise(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):
         if not root.is_dir():
-            draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
-            try:
-                layout = import_module(f".{dataset}", __package__)
-                layout.write(render(profile, seed=seed, height=height, width=width), draft)
-                os.replace(draft, root)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+            layout = import_module(f".{dataset}", __package__)
+            with TemporaryDirectory(prefix=f".{name}-", dir=folder) as private:
+                draft = Path(private, name)  # has the usual permissions, which `private` has not
+                draft.mkdir()
+                with one_thread():
+                    layout.write(render(profile, seed=seed, height=height, width=width), draft)
+                draft.replace(root)
     return root
 
 

@@ -1,7 +1,7 @@
 """Who a walker is: clothes, build and gait, and the limbs they make in every frame.
 
-Lengths are shares of the person's stature. A point is (forward, left, up) as the person sees it, with
-the ground below the hips as origin; nothing here knows of cameras or pixels.
+Lengths are shares of the person's stature. A point is (forward, left, up) as the person sees it,
+with the ground below the hips as origin; nothing here knows of cameras or pixels.
 """
 
 import math
@@ -12,8 +12,8 @@ from torch import Tensor
 
 Colour = tuple[float, float, float]
 
-# Small palettes with many dark colours, as in a real street: most people share most colours with many
-# others, so that one part alone tells few people apart.
+# Small palettes with many dark colours, as in a real street: most people share most colours with
+# many others, so that one part alone tells few people apart.
 HAIR: dict[str, Colour] = {
     "black": (0.09, 0.08, 0.08),
     "brown": (0.28, 0.17, 0.10),
@@ -45,7 +45,7 @@ BAG_COLOURS = ("black", "red", "beige", "navy")
 
 THIGH, SHIN, ANKLE, TOE = 0.245, 0.245, 0.038, 0.017
 UPPER_ARM, FOREARM = 0.165, 0.145
-HIP_TO_SHOULDER, HIP_TO_NECK, HIP_TO_HEAD = 0.290, 0.325, 0.412
+HIP_TO_SHOULDER, HIP_TO_NECK, HIP_TO_HEAD = 0.272, 0.322, 0.408
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def new_person(generator: torch.Generator) -> Person:
         stature=between(1.55, 1.92),
         build=between(0.86, 1.2),
         stride=between(0.33, 0.47),
-        arm_swing=between(0.18, 0.55),
+        arm_swing=between(0.18, 0.48),
         cadence=between(0.85, 1.05),
         bounce=between(0.002, 0.009),
     )
@@ -134,8 +134,8 @@ def skeleton(person: Person, phase: Tensor) -> dict[str, Tensor]:
         phase: [t] in radians; 2 pi is a gait cycle, the left leg swings forward around 0.
 
     Returns:
-        [t 3] (forward, left, up) of head, neck, hips and, for both sides, hip, knee, foot (the ankle),
-        toe, shoulder, elbow and hand. The lower foot stands on the ground.
+        [t 3] (forward, left, up) of head, neck, hips and, for both sides, hip, knee, foot (the
+        ankle), toe, shoulder, elbow and hand. The lower foot stands on the ground.
     """
 
     def point(forward: Tensor | float, left: float, up: Tensor | float) -> Tensor:
@@ -149,8 +149,8 @@ def skeleton(person: Person, phase: Tensor) -> dict[str, Tensor]:
     joints: dict[str, Tensor] = {}
     for side, sign in (("left", 1), ("right", -1)):
         swing = phase if sign > 0 else phase + math.pi
-        # The knee bends while the leg swings forward, most of all just before it passes the other leg.
-        bend = 0.12 + 2.3 * person.stride * (swing + 0.5).cos().clamp(min=0) ** 2
+        # The knee bends while the leg swings forward, most just before it passes the other leg.
+        bend = 0.12 + 1.9 * person.stride * (swing + 0.5).cos().clamp(min=0) ** 2
         thigh = person.stride * swing.sin() + 0.08
         shin = thigh - bend
         joints[f"{side} hip"] = point(0.0, sign * 0.052 * person.build, 0.0)
@@ -162,8 +162,8 @@ def skeleton(person: Person, phase: Tensor) -> dict[str, Tensor]:
         joints[f"{side} toe"] = joints[f"{side} foot"] + toe
 
         upper = 0.04 - person.arm_swing * swing.sin()
-        lower = upper + 0.22 + 0.7 * (upper + 0.2).clamp(min=0)
-        shoulder = point(0.0, sign * (0.052 + 0.055 * person.build), HIP_TO_SHOULDER)
+        lower = upper + 0.2 + 0.55 * (upper + 0.2).clamp(min=0)
+        shoulder = point(0.0, sign * (0.045 + 0.055 * person.build), HIP_TO_SHOULDER)
         joints[f"{side} shoulder"] = shoulder + point(0.0, 0.0, person.bounce * (2 * phase).cos())
         joints[f"{side} elbow"] = joints[f"{side} shoulder"] + hanging(
             upper, UPPER_ARM, sign * 0.022

@@ -61,24 +61,29 @@ def _head(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
     head, neck = joints["head"], joints["neck"]
     hair, skin = HAIR[person.hair], SKIN[person.skin]
     skull = Limb(
-        _beside(head, -0.006, 0, 0.012), _beside(head, -0.006, 0, -0.008), (0.05, 0.048), hair,
+        _beside(head, -0.006, 0, 0.012), _beside(head, -0.006, 0, -0.01), (0.053, 0.048), hair,
         "head", lift=0.14,
     )  # fmt: skip
     # The face lies in front of the skull, so it shows from the front, half from the side, and not
     # from behind, where the skull is nearer to the viewer.
     face = Limb(
-        _beside(head, 0.017, 0, -0.003), _beside(head, 0.017, 0, -0.026), (0.042, 0.035), skin,
+        _beside(head, 0.017, 0, -0.006), _beside(head, 0.018, 0, -0.032), (0.044, 0.035), skin,
         "head", lift=0.15,
     )  # fmt: skip
     nose = Limb(
-        _beside(head, 0.054, 0, -0.006), _beside(head, 0.06, 0, -0.016), (0.009, 0.011),
-        _darker(skin, 0.9), "head", lift=0.12,
+        _beside(head, 0.056, 0, -0.010), _beside(head, 0.060, 0, -0.022), (0.009, 0.011),
+        _darker(skin, 0.88), "head", lift=0.12,
     )  # fmt: skip
+    eyes = [
+        Limb(_beside(head, 0.047, 0.016 * sign, 0), _beside(head, 0.047, 0.020 * sign, 0),
+             (0.006, 0.006), HAIR["black"], "head", lift=0.145)
+        for sign in (1, -1)
+    ]  # fmt: skip
     throat = Limb(
-        _beside(neck, 0, 0, -0.01), _beside(head, 0, 0, -0.03), (0.03, 0.028), _darker(skin, 0.85),
+        _beside(neck, 0, 0, -0.01), _beside(head, 0, 0, -0.03), (0.029, 0.027), _darker(skin, 0.85),
         "head", lift=0.1,
     )  # fmt: skip
-    limbs = [skull, face, nose, throat]
+    limbs = [skull, face, nose, *eyes, throat]
     if person.long_hair:
         nape = _beside(neck, -0.042, 0, -0.035)
         limbs.append(
@@ -89,7 +94,7 @@ def _head(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
 
 def _trunk(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
     hips, neck, build = joints["hips"], joints["neck"], person.build
-    waist, chest = _between(hips, neck, 0.34), _between(hips, neck, 0.77)
+    waist, chest = _between(hips, neck, 0.52), _between(hips, neck, 0.77)
     shirt, second = CLOTH[person.shirt], CLOTH[person.second_shirt]
     low_tone = second if person.pattern == "halves" else shirt
     stripes = second if person.pattern == "stripes" else None
@@ -97,7 +102,7 @@ def _trunk(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
     return [
         Limb(_beside(hips, up=0.06), _beside(hips, up=0.012), (depth, depth), CLOTH[person.bottom],
              "trunk", lift=0.07, wide=1.5),
-        Limb(waist, _beside(hips, up=0.04), (depth, 1.04 * depth), low_tone, "trunk", lift=0.08,
+        Limb(waist, _beside(hips, up=0.05), (depth, 1.0 * depth), low_tone, "trunk", lift=0.08,
              wide=1.48),
         Limb(chest, waist, (1.05 * depth, depth), shirt, "trunk", lift=0.085, wide=1.62,
              stripes=stripes),
@@ -140,15 +145,15 @@ def _arm(person: Person, joints: dict[str, Tensor], side: str) -> list[Limb]:
     sleeve = _darker(shirt, 0.86)
     wrist = _between(elbow, hand, 0.88)
     return [
-        Limb(shoulder, elbow, (0.041 * build, 0.032 * build),
+        Limb(shoulder, elbow, (0.037 * build, 0.031 * build),
              sleeve if person.long_sleeves else skin, f"{side} arm", lift=0.1),
         Limb(elbow, wrist, (0.031 * build, 0.023 * build),
              sleeve if person.long_sleeves else skin, f"{side} arm", lift=0.102),
         Limb(_beside(hand, up=0.004), _beside(hand, up=-0.016), (0.021, 0.018), skin,
              f"{side} arm", lift=0.101),
         *([] if person.long_sleeves else [
-            Limb(shoulder, _between(shoulder, elbow, 0.6), (0.044 * build, 0.042 * build), sleeve,
-                 f"{side} arm", lift=0.104)]),
+            Limb(shoulder, _between(shoulder, elbow, 0.6), (0.040 * build, 0.042 * build), sleeve,
+                 f"{side} arm", lift=0.115)]),
     ]  # fmt: skip
 
 

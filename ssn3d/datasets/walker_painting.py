@@ -4,14 +4,14 @@ Scene and frame are measured in frame heights: x to the right with 0 in the midd
 the top. A frame is half as wide as high whatever its pixels, so it looks alike at every resolution.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce, repeat
 from torch import Tensor
 
-from .walker_bodies import Colour
 from .walker_limbs import Limb
 
 FRAME_WIDTH = 0.5
@@ -35,22 +35,23 @@ class Pose(NamedTuple):
     """Added to the painting order: bodies nearer to the camera have more."""
 
 
-class Capsule(NamedTuple):
-    """A limb as the camera sees it."""
+class Capsules(NamedTuple):
+    """Limbs as the camera sees them, in no particular order; `p` counts them."""
 
-    start: Tensor
-    """[t 2] (x, y) in frame heights."""
-    end: Tensor
-    """[t 2]"""
+    ends: Tensor
+    """[p 2 t 2] (x, y) of start and end, in frame heights."""
     radii: Tensor
-    """[t 2] at the start and at the end, in frame heights."""
+    """[p 2 t] at start and end, in frame heights."""
     stretch: Tensor
-    """[t] how much wider than high its round is."""
-    colour: Colour
-    stripes: Colour | None
-    opacity: float
-    group: str
-    depth: float
+    """[p t] how much wider than high their rounds are."""
+    depths: Tensor
+    """[p] more is nearer to the camera."""
+    opacities: Tensor
+    """[p] 1 hides what is behind."""
+    colours: Tensor
+    """[p 2 3] main tone and the tone of the stripes, the same where there are none."""
+    groups: list[str]
+    """What each belongs to, see `walker_limbs.Limb`."""
 
 
 def project(points: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
@@ -60,7 +61,7 @@ def project(points: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
         points: [... t 3] (forward, left, up) as a share of stature.
 
     Returns:
-        [... t 2] (x, y) in frame heights, and [... t] how near to the camera, as a share of stature.
+        [... t 2] (x, y) in frame heights, and [... t] how near to the camera in statures.
     """
     forward, left, up = points.unbind(dim=-1)
     right = forward * pose.yaw.sin() + left * pose.yaw.cos()
@@ -70,144 +71,132 @@ def project(points: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
     return torch.stack((pose.x + pose.size * right, pose.y - pose.size * seen_up), dim=-1), near
 
 
-def capsules(limbs: Sequence[Limb], pose: Pose) -> list[Capsule]:
-    """Project the limbs of one body."""
-    ends = torch.stack([torch.stack((limb.start, limb.end)) for limb in limbs])  # [p 2 t 3]
-    seen, near = project(ends, pose)
-    # One order for all frames: limbs change places too rarely within a tracklet to be worth a sort
-    # in every frame.
-    depths = near.mean(dim=(1, 2)).tolist()
-    return [
-        Capsule(
-            start=start,
-            end=end,
-            radii=pose.size * start.new_tensor(limb.radii).expand(len(start), 2),
-            stretch=torch.hypot(limb.wide * pose.yaw.cos(), pose.yaw.sin()),
-            colour=limb.colour,
-            stripes=limb.stripes,
-            opacity=limb.opacity,
-            group=limb.group,
-            depth=pose.depth + depth + limb.lift,
-        )
-        for limb, (start, end), depth in zip(limbs, seen, depths, strict=True)
-    ]
-
-
-def through_box(capsule: Capsule, shift: Tensor, scale: Tensor) -> Capsule:
-    """The capsule as it lies in a misplaced box.
-
-    Args:
-        shift: [t 2] of the centre of the box, in frame heights.
-        scale: [t] size of the box, 1 where it fits.
-    """
-    return capsule._replace(
-        start=to_frame(capsule.start, shift, scale),
-        end=to_frame(capsule.end, shift, scale),
-        radii=capsule.radii / rearrange(scale, "t -> t 1"),
+def capsules(limbs: Sequence[Limb], pose: Pose, *, group: str | None = None) -> Capsules:
+    """Project the limbs of one body; `group` replaces the groups of its limbs."""
+    ends, near = project(torch.stack([torch.stack((limb.start, limb.end)) for limb in limbs]), pose)
+    radii = repeat(ends.new_tensor([limb.radii for limb in limbs]), "p k -> p k t", t=len(pose.yaw))
+    wide = rearrange(ends.new_tensor([limb.wide for limb in limbs]), "p -> p 1")
+    lifts = ends.new_tensor([limb.lift for limb in limbs])
+    return Capsules(
+        ends=ends,
+        radii=pose.size * radii,
+        stretch=torch.hypot(wide * pose.yaw.cos(), pose.yaw.sin()),
+        # One order for all frames: limbs change places too rarely within a tracklet to be worth a
+        # sort in every frame.
+        depths=pose.depth + reduce(near, "p k t -> p", "mean") + lifts,
+        opacities=ends.new_tensor([limb.opacity for limb in limbs]),
+        colours=ends.new_tensor([(limb.colour, limb.stripes or limb.colour) for limb in limbs]),
+        groups=[group or limb.group for limb in limbs],
     )
 
 
+def together(several: Sequence[Capsules]) -> Capsules:
+    """One scene of several bodies and things."""
+    *tensors, groups = zip(*several, strict=True)
+    ends, radii, stretch, depths, opacities, colours = (torch.cat(parts) for parts in tensors)
+    everyone = [group for part in groups for group in part]
+    return Capsules(ends, radii, stretch, depths, opacities, colours, everyone)
+
+
+def through_box(scene: Capsules, shift: Tensor, scale: Tensor) -> Capsules:
+    """A scene as it lies in a misplaced box.
+
+    Args:
+        scene: in the coordinates of a box that fits.
+        shift: [t 2] of the centre of the box, in frame heights.
+        scale: [t] size of the box, 1 where it fits.
+    """
+    return scene._replace(ends=to_frame(scene.ends, shift, scale), radii=scene.radii / scale)
+
+
 def to_frame(points: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Scene points [t 2] in the coordinates of a box with the given shift [t 2] and scale [t]."""
+    """Scene points [... t 2] in the coordinates of a box with this shift [t 2] and scale [t]."""
     centre = points.new_tensor((0.0, 0.5))
     return (points - centre - shift) / rearrange(scale, "t -> t 1") + centre
 
 
 class Reach(NamedTuple):
-    """How places relate to a capsule; every field is [t *places]."""
+    """How places relate to capsules."""
 
     outside: Tensor
-    """Distance to its edge in frame heights, negative inside."""
+    """Distance to the edge in frame heights, negative inside."""
     along: Tensor
     """0 at the start, 1 at the end."""
     sideways: Tensor
-    """From -1 at its left edge to 1 at its right edge."""
+    """From -1 at the left edge to 1 at the right edge."""
 
 
-def reach(capsule: Capsule, x: Tensor, y: Tensor) -> Reach:
-    """Distance of places to a capsule.
+def reach(ends: Tensor, radii: Tensor, stretch: Tensor, x: Tensor, y: Tensor) -> Reach:
+    """Distance of places to capsules; all arguments broadcast against each other.
 
     Args:
-        x: [t ...] or broadcastable, in frame heights.
-        y: the same; x and y broadcast against each other.
+        ends: [2 2 ...] start and end, each (x, y), in frame heights.
+        radii: [2 ...] at start and end, in frame heights.
+        stretch: [...]
+        x: [...] of the places, in frame heights.
+        y: [...]
     """
-    each = [-1] + [1] * (max(x.dim(), y.dim()) - 1)
-    stretch = capsule.stretch.reshape(each)
-    start_x, start_y = (c.reshape(each) for c in capsule.start.unbind(dim=-1))
-    end_x, end_y = (c.reshape(each) for c in capsule.end.unbind(dim=-1))
-    start_radius, end_radius = (c.reshape(each) for c in capsule.radii.unbind(dim=-1))
-
-    # In coordinates divided by the stretch the round is a circle.
+    (start_x, start_y), (end_x, end_y) = ends
+    # In coordinates divided by the stretch the rounds are circles.
     from_x, from_y = (x - start_x) / stretch, y - start_y
     axis_x, axis_y = (end_x - start_x) / stretch, end_y - start_y
     length = (axis_x.square() + axis_y.square()).clamp(min=1e-9)
     along = (from_x * (axis_x / length) + from_y * (axis_y / length)).clamp_(0, 1)
     off_x, off_y = from_x - along * axis_x, from_y - along * axis_y
-    radius = start_radius + along * (end_radius - start_radius)
+    radius = radii[0] + along * (radii[1] - radii[0])
     return Reach(torch.hypot(off_x, off_y) - radius, along, off_x / radius)
 
 
-def paint(
-    canvas: Tensor, scene: Sequence[Capsule], *, softness: float, sun: float
-) -> None:  # fmt: skip
+def paint(canvas: Tensor, scene: Capsules, *, softness: float, sun: float) -> None:
     """Paint capsules onto the frames, far to near, in place.
 
     Args:
         canvas: [t 3 h w] in 0..1.
-        scene: in any order, in the coordinates of the frames.
-        softness: width of an edge in frame heights; the edge is never narrower than a pixel.
+        scene: in the coordinates of the frames.
+        softness: width of an edge in frame heights; it is never narrower than a pixel.
         sun: light from the right is positive, from the left negative, in -1..1.
     """
     height, width = canvas.shape[-2:]
-    y = (torch.arange(height, device=canvas.device) + 0.5) / height
-    x = ((torch.arange(width, device=canvas.device) + 0.5) / width - 0.5) * FRAME_WIDTH
     edge = max(softness, 1 / height)
-    for capsule in sorted(scene, key=lambda capsule: capsule.depth):
-        rows, columns = _window(capsule, edge, height, width)
-        if not (rows.stop > rows.start and columns.stop > columns.start):
+    windows = _windows(scene, edge, height, width)
+    y = rearrange((torch.arange(height, device=canvas.device) + 0.5) / height, "h -> h 1")
+    x = ((torch.arange(width, device=canvas.device) + 0.5) / width - 0.5) * FRAME_WIDTH
+    ends = rearrange(scene.ends, "p k t xy -> p k xy t 1 1").to(canvas.device)
+    radii = rearrange(scene.radii, "p k t -> p k t 1 1").to(canvas.device)
+    stretch = rearrange(scene.stretch, "p t -> p t 1 1").to(canvas.device)
+    tones = rearrange(scene.colours, "p k c -> p k c 1 1").to(canvas.device)
+    striped = (scene.colours[:, 0] != scene.colours[:, 1]).any(dim=-1).tolist()
+    # What is thinner than an edge cannot cover a pixel.
+    thickness = 2 * reduce(scene.radii, "p k t -> p", "max")
+    opacities = (scene.opacities * (thickness / edge).clamp(max=1)).tolist()
+
+    for p in scene.depths.argsort().tolist():
+        top, bottom, left, right = windows[p]
+        if top >= bottom or left >= right:
             continue
-        near = reach(
-            _moved(capsule, canvas.device),
-            rearrange(x[columns], "w -> 1 1 w"),
-            rearrange(y[rows], "h -> 1 h 1"),
-        )
-        cover = (0.5 - near.outside / edge).clamp_(0, 1) * capsule.opacity  # [t h w]
+        near = reach(ends[p], radii[p], stretch[p], x[left:right], y[top:bottom])  # [t h w] each
+        cover = (0.5 - near.outside / edge).clamp_(0, 1) * opacities[p]
         # A limb is round: it turns away from the light at its sides.
-        side = near.sideways.clamp(-1, 1)
-        shade = 1.04 + (0.16 * sun) * side - 0.2 * side.square()
-        stripes = None
-        if capsule.stripes is not None:
-            stripes = (0.5 + 2.0 * (near.along * 15.7).sin()).clamp(0, 1)
-        for channel, layer in enumerate(canvas.unbind(dim=1)):
-            paintwork = shade * capsule.colour[channel]
-            if capsule.stripes is not None and stripes is not None:
-                other = capsule.stripes[channel] - capsule.colour[channel]
-                paintwork = paintwork + shade * stripes * other
-            layer[:, rows, columns].lerp_(paintwork, cover)
+        side = near.sideways.clamp_(-1, 1)
+        shade = rearrange(1.04 + side * (0.16 * sun - 0.2 * side), "t h w -> t 1 h w")
+        colour = tones[p, 0]
+        if striped[p]:
+            stripe = (0.5 + 2 * (5 * math.pi * near.along).sin()).clamp_(0, 1)
+            colour = torch.lerp(colour, tones[p, 1], rearrange(stripe, "t h w -> t 1 h w"))
+        painted = canvas[:, :, top:bottom, left:right]
+        painted.lerp_(shade * colour, rearrange(cover, "t h w -> t 1 h w"))
 
 
-def _moved(capsule: Capsule, device: torch.device) -> Capsule:
-    start, end, radii, stretch = (
-        field.to(device) for field in (capsule.start, capsule.end, capsule.radii, capsule.stretch)
-    )
-    return capsule._replace(start=start, end=end, radii=radii, stretch=stretch)
-
-
-def _window(capsule: Capsule, edge: float, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns that a capsule may touch in any frame."""
-    radius = capsule.radii.amax(dim=-1) + edge
-    reach_x = radius * capsule.stretch.clamp(min=1)
-    ends = torch.stack((capsule.start, capsule.end))  # [2 t 2]
-    bounds = torch.stack(
-        (
-            (ends[..., 1] - radius).amin() * height,
-            (ends[..., 1] + radius).amax() * height,
-            ((ends[..., 0] - reach_x).amin() / FRAME_WIDTH + 0.5) * width,
-            ((ends[..., 0] + reach_x).amax() / FRAME_WIDTH + 0.5) * width,
-        )
-    )
-    top, bottom, left, right = bounds.floor().int().tolist()
-    return (
-        slice(max(top, 0), min(bottom + 1, height)),
-        slice(max(left, 0), min(right + 1, width)),
-    )
+def _windows(scene: Capsules, edge: float, height: int, width: int) -> list[list[int]]:
+    """Rows and columns that each capsule may touch in any frame: top, bottom, left, right."""
+    radius = scene.radii + edge
+    across = radius * rearrange(scene.stretch, "p t -> p 1 t").clamp(min=1)
+    x, y = scene.ends.unbind(dim=-1)
+    x, across = (x / FRAME_WIDTH + 0.5) * width, across / FRAME_WIDTH * width
+    bounds = [
+        reduce((y - radius) * height, "p k t -> p", "min").floor().clamp(0, height),
+        reduce((y + radius) * height, "p k t -> p", "max").ceil().clamp(0, height),
+        reduce(x - across, "p k t -> p", "min").floor().clamp(0, width),
+        reduce(x + across, "p k t -> p", "max").ceil().clamp(0, width),
+    ]
+    return torch.stack(bounds, dim=1).int().tolist()

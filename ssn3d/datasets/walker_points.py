@@ -1,13 +1,11 @@
-"""The nine body points of a walker: where they are, whether they can be seen, what a pose estimator says."""
-
-from collections.abc import Sequence
+"""The nine body points of a walker: where they are, whether seen, what a pose estimator says."""
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
 from .keypoints import MIRRORED, PARTS, Points
-from .walker_painting import FRAME_WIDTH, Capsule, Pose, project, reach, to_frame
+from .walker_painting import FRAME_WIDTH, Capsules, Pose, project, reach, to_frame
 
 OWN_GROUPS: dict[str, tuple[str, ...]] = {
     "head": ("head",),
@@ -51,10 +49,10 @@ def true_points(joints: dict[str, Tensor], pose: Pose, shift: Tensor, scale: Ten
     """
     middle = {"body": (joints["neck"] + joints["hips"]) / 2, "crotch": joints["hips"]}
     seen, _ = project(torch.stack([{**joints, **middle}[part] for part in PARTS]), pose)
-    return torch.stack([to_frame(part, shift, scale) for part in seen], dim=1)
+    return rearrange(to_frame(seen, shift, scale), "n t xy -> t n xy")
 
 
-def visible_points(points: Tensor, scene: Sequence[Capsule]) -> Tensor:
+def visible_points(points: Tensor, scene: Capsules) -> Tensor:
     """Whether points can be seen: inside the frame, with nothing of another part before them.
 
     Args:
@@ -65,16 +63,20 @@ def visible_points(points: Tensor, scene: Sequence[Capsule]) -> Tensor:
         [t n] bool.
     """
     x, y = points.unbind(dim=-1)
-    # How near the capsules are that lie over each point, minus infinity for those that do not.
-    heights = torch.stack(
-        [torch.where(reach(c, x, y).outside < 0, c.depth, -torch.inf) for c in scene]
-    )  # [p t n]
+    near = reach(
+        rearrange(scene.ends, "p k t xy -> k xy p t 1"),
+        rearrange(scene.radii, "p k t -> k p t 1"),
+        rearrange(scene.stretch, "p t -> p t 1"),
+        x,
+        y,
+    )
+    covers = (near.outside < 0) & rearrange(scene.opacities == 1, "p -> p 1 1")  # [p t n]
+    heights = torch.where(covers, rearrange(scene.depths, "p -> p 1 1"), -torch.inf)
     hidden = torch.zeros_like(x, dtype=torch.bool)
     for n, part in enumerate(PARTS):
-        own = torch.tensor([c.group in OWN_GROUPS[part] for c in scene])
-        if own.all():
-            continue
-        hidden[:, n] = heights[~own, :, n].amax(dim=0) > heights[own, :, n].amax(dim=0)
+        own = torch.tensor([group in OWN_GROUPS[part] for group in scene.groups])
+        if not own.all():
+            hidden[:, n] = heights[~own, :, n].amax(dim=0) > heights[own, :, n].amax(dim=0)
     return _inside(points) & ~hidden
 
 

@@ -14,7 +14,7 @@ def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTr
 
     Args:
         name: "small", "resnet34" or "resnet50".
-        pretrained: start from torchvision's ImageNet weights; the only thing in ssn3d that needs a network.
+        pretrained: start from torchvision's ImageNet weights; all else in ssn3d needs no network.
 
     Raises:
         ValueError: no such trunk, or no ImageNet weights for it.
@@ -32,12 +32,12 @@ def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTr
 
 
 class SmallTrunk(nn.Sequential):
-    """Four 3 x 3 convolutions of total stride 4: a 64 x 32 frame becomes a 16 x 8 map, the paper's size.
+    """Four 3 x 3 convolutions of total stride 4: a 64 x 32 frame becomes the paper's 16 x 8 map.
 
     Not in the paper: it makes every experiment fit on two CPU cores.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 96, 96)):
+    def __init__(self, widths: tuple[int, int, int, int] = (16, 32, 64, 64)):
         layers: list[nn.Module] = []
         for source, width, stride in zip((3, *widths), widths, (2, 2, 1, 1), strict=False):
             layers += [
@@ -52,7 +52,9 @@ class SmallTrunk(nn.Sequential):
 class ResNetTrunk(nn.Module):
     """conv1 to layer3 of a ResNet, stride 16: "we only use the first four" of its five stages."""
 
-    def __init__(self, name: Literal["resnet34", "resnet50"] = "resnet50", pretrained: bool = False):
+    def __init__(
+        self, name: Literal["resnet34", "resnet50"] = "resnet50", pretrained: bool = False
+    ):
         super().__init__()
         try:
             net = torchvision.models.get_model(
@@ -61,7 +63,8 @@ class ResNetTrunk(nn.Module):
         except URLError as error:
             raise ConnectionError(
                 f"the ImageNet weights of {name} are not on this machine and could not be fetched "
-                f"({error.reason}); connect once, or set pretrained=False to start from random weights"
+                f"({error.reason}); connect once, or set pretrained=False to start from random "
+                "weights"
             ) from None
         self.layers = nn.Sequential(
             net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3

@@ -1,4 +1,7 @@
-"""One 3D block for each part, over frames and the part's own window.  Section "3D Convolutional Network Block"."""
+"""One 3D block for each part, over frames and the part's own window.
+
+Section "3D Convolutional Network Block".
+"""
 
 from typing import Literal
 
@@ -9,22 +12,22 @@ Block = Literal["bottleneck", "plain"]
 
 
 class PartConv(nn.Module):
-    """n blocks that share nothing, computed as one: the parts are the groups of grouped convolutions.
+    """n blocks that share nothing, computed as one: the parts are groups of grouped convolutions.
 
     Not in the paper: the block's layout, which only its Figure 1 shows and no text describes.
-    "bottleneck" separates space and time (pseudo-3D); "plain" is one 3 x 3 x 3 convolution, which at the
-    paper's sizes has five times the weights.  Both take clips of any length.
+    "bottleneck" separates space and time (pseudo-3D); "plain" is one 3 x 3 x 3 convolution, which
+    at the paper's sizes has almost seven times the weights.  Both take clips of any length.
     """
 
     def __init__(self, channels: int, parts: int, width: int, block: Block = "bottleneck"):
-        """channels: c of the part features.  width: channels inside and at the end of each block."""
+        """channels: c of the part features.  width: channels inside and at the end of a block."""
         super().__init__()
         if block not in ("bottleneck", "plain"):
             raise ValueError(f'block must be "bottleneck" or "plain", got {block!r}')
         inner, outer = parts * width, parts * channels
 
         def conv(source: int, kernel: tuple[int, int, int]) -> nn.Conv3d:
-            same = tuple(side // 2 for side in kernel)
+            same = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
             return nn.Conv3d(source, inner, kernel, padding=same, groups=parts, bias=False)
 
         def active() -> list[nn.Module]:

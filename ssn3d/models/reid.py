@@ -1,4 +1,4 @@
-"""A video re-identification network: a trunk that sees frames, an aggregator that makes one vector of a clip."""
+"""A re-identification network: a trunk sees frames, an aggregator makes one vector of a clip."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Output(NamedTuple):
 
 
 class ReID(nn.Module):
-    """Trunk and aggregator.  Methods that are compared with each other differ in the aggregator only."""
+    """Trunk and aggregator.  Methods that are compared differ in the aggregator only."""
 
     mean: Tensor
     std: Tensor
@@ -38,7 +38,8 @@ class ReID(nn.Module):
 
         Args:
             clips: [b t 3 H W] uint8, or float in 0..1.
-            points: [b t n 2] as (x, y) in 0..1 where an aggregator is told its parts (supervised strategy).
+            points: [b t n 2] as (x, y) in 0..1 where an aggregator is told its parts (supervised
+                strategy).
         """
         features = self.features(rearrange(clips, "b t c h w -> (b t) c h w"))
         features = rearrange(features, "(b t) c h w -> b t c h w", b=len(clips))

@@ -1,5 +1,9 @@
-"""Self-separated network: n part maps per frame that must tell themselves apart.  Section "Self-Separated Network"."""
+"""Self-separated network: n part maps per frame that must tell themselves apart.
 
+Section "Self-Separated Network".
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,11 +24,14 @@ class Parts(NamedTuple):
     features: Tensor
     """[b t n c i j] what each part looks like (Eq. 3)."""
     logits: Tensor
-    """[b t n m] 2nd round: the score of part n as class m, m running over the same parts (Eq. 4)."""
+    """[b t n m] 2nd round: score of part n as class m, m running over the same parts (Eq. 4)."""
 
 
 class AttentionClassifier(nn.Module):
-    """Says which part a window shows, with the same weights in both rounds.  "Attention Classifier", Eq. (1)."""
+    """Says which part a window shows, with the same weights in both rounds.
+
+    Section "Attention Classifier", Eq. (1).
+    """
 
     def __init__(
         self,
@@ -34,7 +41,7 @@ class AttentionClassifier(nn.Module):
         hidden: int = 512,
         padding: Padding = "same",
     ):
-        """channels: c of the features.  window: side of the sliding window in cells, odd.  hidden: K."""
+        """channels: c of the features.  window: side of a window in cells, odd.  hidden: K."""
         super().__init__()
         self.to_hidden = nn.Conv2d(channels, hidden, window, padding=border(window, padding))
         self.to_parts = nn.Linear(hidden, parts)
@@ -70,6 +77,8 @@ def attention(logits: Tensor) -> Tensor:
 class SSN(nn.Module):
     """Finds n parts in every frame.  Figure 2."""
 
+    classifiers: Sequence[AttentionClassifier]
+
     def __init__(
         self,
         channels: int,
@@ -79,10 +88,13 @@ class SSN(nn.Module):
         padding: Padding = "same",
         frames: int | None = None,
     ):
-        """frames: None shares one classifier over time; a number gives each frame position its own (Table 2)."""
+        """Arguments as in `AttentionClassifier`, and one that Table 2 compares.
+
+        frames: None shares one classifier over time; a number gives each frame position its own.
+        """
         super().__init__()
         self.window, self.padding, self.frames = window, padding, frames
-        self.classifiers = nn.ModuleList(
+        self.classifiers = nn.ModuleList(  # type: ignore[assignment]
             AttentionClassifier(channels, parts, window, hidden, padding)
             for _ in range(frames or 1)
         )
@@ -98,8 +110,8 @@ class SSN(nn.Module):
         t = features.shape[1]
         if self.frames not in (None, t):
             raise ValueError(
-                f"SSN has {self.frames} classifiers, one for each frame position, but the clips have "
-                f"{t} frames; cut snippets of {self.frames} frames, or share the classifier"
+                f"SSN has {self.frames} classifiers, one for each frame position, but the clips "
+                f"have {t} frames; cut snippets of {self.frames} frames, or share the classifier"
             )
         looks = [
             self._look(classifier, some_features, some_points)
@@ -128,10 +140,12 @@ class SSN(nn.Module):
         return torch.stack([classifier.second_round(windows) for classifier in self.classifiers])
 
     def _for_each_classifier(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Which of the frames [b t ...] each classifier looks at: all of them, or those in its position."""
+        """The frames [b t ...] each classifier looks at: all of them, or those in its position."""
         return (frames,) if self.frames is None else frames.split(1, dim=1)
 
-    def _look(self, classifier: nn.Module, features: Tensor, points: Tensor | None) -> Parts:
+    def _look(
+        self, classifier: AttentionClassifier, features: Tensor, points: Tensor | None
+    ) -> Parts:
         b = len(features)
         features = rearrange(features, "b t c h w -> (b t) c h w")
         if points is None:

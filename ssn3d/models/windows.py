@@ -1,7 +1,8 @@
-"""Windows of a feature map: their weighted sum under an attention map (Eq. 3), or the one at a point.
+"""Windows of a feature map: their weighted sum under an attention map (Eq. 3), or one at a point.
 
-`padding="same"` surrounds the map with zeros so that every cell has a window around it; `"valid"` knows
-only the windows that lie inside.  Both read a window exactly as a convolution with that padding does.
+`padding="same"` surrounds the map with zeros so that every cell has a window around it; `"valid"`
+knows only the windows that lie inside.  Both read a window exactly as a convolution with that
+padding does.
 """
 
 from typing import Literal
@@ -27,12 +28,14 @@ def border(window: int, padding: Padding) -> int:
     return window // 2 if padding == "same" else 0
 
 
-def pool_windows(features: Tensor, maps: Tensor, window: int = 3, padding: Padding = "same") -> Tensor:
+def pool_windows(
+    features: Tensor, maps: Tensor, window: int = 3, padding: Padding = "same"
+) -> Tensor:
     """The sum of all windows, weighted by each part's map.  Eq. (3).
 
-    Instead of cutting out every window (window**2 copies of the features), the features stay and the
-    maps are shifted; where the maps are the larger side, the rows are shifted in the features and
-    the columns in the maps, which keeps both factors of the product small.
+    Instead of cutting out every window (window**2 copies of the features), the features stay and
+    the maps are shifted; where the maps are the larger side, the rows are shifted in the features
+    and the columns in the maps, which keeps both factors of the product small.
 
     Args:
         features: [f c h w].
@@ -48,8 +51,8 @@ def pool_windows(features: Tensor, maps: Tensor, window: int = 3, padding: Paddi
     expected = window_grid(features, window, padding)
     if maps.shape[-2:] != expected:
         raise ValueError(
-            f"with window {window} and {padding} padding, features {tuple(features.shape)} have windows "
-            f"at {expected[0]} x {expected[1]} cells, but the maps are {tuple(maps.shape)}"
+            f"with window {window} and {padding} padding, features {tuple(features.shape)} have "
+            f"windows at {expected[0]} x {expected[1]} cells, but the maps are {tuple(maps.shape)}"
         )
     turn = window - 1  # a shift of the maps by +i stands for a shift of the features by -i
     if n * window**2 <= (n + c) * window:
@@ -83,11 +86,15 @@ def windows_at(
     padded = rearrange(F.pad(features, [edge] * 4), "f c h w -> f h w c")
     frame = torch.arange(len(features), device=features.device)[:, None, None, None]
     reach = torch.arange(window, device=features.device)
-    cut = padded[frame, (top[..., None] + reach)[..., :, None], (left[..., None] + reach)[..., None, :]]
+    cut = padded[
+        frame, (top[..., None] + reach)[..., :, None], (left[..., None] + reach)[..., None, :]
+    ]
     return rearrange(cut, "f n i j c -> f n c i j") * known[..., None, None, None]
 
 
-def one_hot_maps(points: Tensor, features: Tensor, window: int = 3, padding: Padding = "same") -> Tensor:
+def one_hot_maps(
+    points: Tensor, features: Tensor, window: int = 3, padding: Padding = "same"
+) -> Tensor:
     """Maps with all weight on each point's cell: `pool_windows` under them gives `windows_at`.
 
     Returns:
@@ -108,17 +115,20 @@ def window_grid(features: Tensor, window: int, padding: Padding) -> tuple[int, i
     lost = window - 1 - 2 * border(window, padding)
     h, w = features.shape[-2:]
     if min(h, w) <= lost:
-        raise ValueError(f"features of {h} x {w} cells have no room for a {window} x {window} window")
+        raise ValueError(
+            f"features of {h} x {w} cells have no room for a {window} x {window} window"
+        )
     return h - lost, w - lost
 
 
 def _cells(
     points: Tensor, size: tuple[int, ...], grid: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Row and column of the window around each point, counted in `grid`, and whether the point is known."""
+    """Row and column in `grid` of the window around each point, and whether the point is known."""
     known = ~points.isnan().any(-1)
     (h, w), (rows, columns) = size, grid
     x, y = points.nan_to_num(0.0).unbind(-1)
-    top = (y * h).floor().long().clamp(0, h - 1) - (h - rows) // 2
-    left = (x * w).floor().long().clamp(0, w - 1) - (w - columns) // 2
+    # clamped before .long(), which far points would overflow
+    top = (y * h).floor().clamp(0, h - 1).long() - (h - rows) // 2
+    left = (x * w).floor().clamp(0, w - 1).long() - (w - columns) // 2
     return top.clamp(0, rows - 1), left.clamp(0, columns - 1), known

@@ -1,0 +1,52 @@
+# make figures   regenerate every table and figure into figures/
+# make test      style, types, unit tests, notebooks
+# make unit      the unit tests alone
+# make lint      style and types alone
+# make lock      pin the dependencies anew after a change in pyproject.toml
+# make clean     remove the environment and all that was built; rendered sets and runs stay
+#
+# All but `clean` set up .venv first, once.  Needed: Python 3.11, make, git.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: figures test unit lint lock clean
+
+figures: $(READY)
+	$(BIN)/ssn3d figures
+
+test: $(READY)
+	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \
+	&& echo "== unit tests" && $(BIN)/python -m pytest tests --ignore tests/notebooks \
+	&& echo "== notebooks, at smoke scale" && $(BIN)/python -m pytest tests/notebooks \
+	&& echo "== all is well after $$(( $$(date +%s) - start )) seconds"
+
+unit: $(READY)
+	$(BIN)/python -m pytest tests --ignore tests/notebooks
+
+lint: $(READY)
+	@echo "== style and types"
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# The lock names every file's digest; uv, which installs it, is the first thing taken from it.
+$(READY): requirements.lock pyproject.toml
+	@echo "== setting up .venv (about 5 GB, once)"
+	$(PYTHON) -m venv .venv
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate --python-version 3.11 \
+		--extra notebooks --extra test -o requirements.lock pyproject.toml
+	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,56 @@
+from urllib.error import HTTPError, URLError
+
+import pytest
+import torch
+
+from ssn3d.models.backbone import ResNetTrunk, SmallTrunk, trunk
+
+
+def test_the_small_trunk_makes_the_map_of_the_paper_from_a_small_frame():
+    backbone = trunk("small")
+    assert isinstance(backbone, SmallTrunk)
+    assert backbone(torch.zeros(2, 3, 64, 32)).shape == (2, backbone.channels, 16, 8)
+
+
+def test_the_small_trunk_has_the_widths_it_is_given():
+    backbone = SmallTrunk((3, 4, 5, 6))
+    assert backbone.channels == 6
+    assert backbone(torch.zeros(1, 3, 16, 16)).shape == (1, 6, 4, 4)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("resnet34", 256), ("resnet50", 1024)])
+def test_a_resnet_makes_the_map_of_the_paper_from_a_large_frame(name, channels):
+    with torch.device("meta"):
+        backbone = trunk(name)
+        features = backbone.eval()(torch.zeros(2, 3, 256, 128))
+    assert isinstance(backbone, ResNetTrunk)
+    assert backbone.channels == channels
+    assert features.shape == (2, channels, 16, 8)
+
+
+def test_resnet50_up_to_its_fourth_stage_has_as_many_parameters_as_published():
+    with torch.device("meta"):
+        backbone = trunk("resnet50")
+    assert sum(weight.numel() for weight in backbone.parameters()) == 8_543_296
+
+
+@pytest.mark.parametrize(
+    "error", [URLError("no route"), HTTPError("there", 503, "no route", {}, None)]
+)
+def test_imagenet_weights_without_a_network_say_what_to_do(monkeypatch, error):
+    def unreachable(*_, **__):
+        raise error
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
+    with pytest.raises(ConnectionError, match=r"weights of resnet50 .*no route.*pretrained=False"):
+        trunk("resnet50", pretrained=True)
+
+
+def test_the_small_trunk_has_no_imagenet_weights():
+    with pytest.raises(ValueError, match='no ImageNet weights for the "small" trunk'):
+        trunk("small", pretrained=True)
+
+
+def test_an_unknown_trunk_is_refused():
+    with pytest.raises(ValueError, match="one of small, resnet34, resnet50; got 'resnet18'"):
+        trunk("resnet18")

@@ -1,0 +1,81 @@
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from ssn3d import reproduce
+from ssn3d.cli import main
+
+
+def notebook(path, *cells):
+    """A notebook with a parameters cell and some more."""
+    content = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in ('scale: str = "demo"', *cells)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
+    )
+    content.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(content, path)
+    return path
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    """A project of three notebooks, the second of which fails."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    notebook(folder / "01_good.ipynb", "print(scale)")
+    notebook(folder / "02_bad.ipynb", "1 / 0", "print('never')")
+    notebook(folder / "03_also_good.ipynb", "import os; print(sorted(os.environ)[0] != '')")
+    monkeypatch.setattr(reproduce, "project_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_failed_notebook_is_named_and_the_others_run(project, store):
+    figures = project / "figures"
+    done = CliRunner().invoke(main, ["figures", "--scale", "smoke", "--out", str(figures)])
+    assert done.exit_code == 1
+    assert "Error: failed: 02_bad" in done.output
+    assert "FAILED: cell 3: ZeroDivisionError: division by zero" in done.output
+    executed = {path.name for path in (figures / "executed").iterdir()}
+    assert executed == {"01_good.ipynb", "03_also_good.ipynb"}
+    good = nbformat.read(figures / "executed" / "01_good.ipynb", as_version=4)
+    assert good.cells[-1].outputs[0].text == "smoke\n"
+
+
+def test_executed_copies_are_equal_byte_for_byte(project, store):
+    source = project / "notebooks" / "01_good.ipynb"
+    copies = []
+    for name in ("a", "b"):
+        assert reproduce.run(source, project / name, {"scale": "smoke"}).error is None
+        copies.append((project / name / "executed" / source.name).read_bytes())
+    assert copies[0] == copies[1]
+
+
+def test_notebooks_go_by_name_or_number(project):
+    assert [path.stem for path in reproduce.choose(["03", "01_good"])] == [
+        "03_also_good",
+        "01_good",
+    ]
+    assert len(reproduce.choose([])) == 3
+
+
+def test_an_unknown_notebook_is_an_error_with_the_nearest(project):
+    done = CliRunner().invoke(main, ["figures", "01_god"])
+    assert done.exit_code == 1
+    assert "no notebook '01_god'; did you mean '01_good'?" in done.output
+
+
+def test_a_notebook_that_stops_itself_has_not_run(project, store):
+    source = notebook(project / "notebooks" / "04_quits.ipynb", "raise SystemExit(0)", "print(1)")
+    outcome = reproduce.run(source, project / "figures", {})
+    assert outcome.error is not None
+    assert not (project / "figures" / "executed" / source.name).exists()
+
+
+def test_the_report_has_a_line_for_each_notebook():
+    outcomes = [
+        reproduce.Outcome("01_good", 12.3, 5, 2, None),
+        reproduce.Outcome("02_bad", 0.4, 0, 0, "cell 2: ValueError: no"),
+    ]
+    lines = reproduce.report(outcomes).splitlines()
+    assert lines[1].split() == ["01_good", "12", "5", "2", "ok"]
+    assert lines[2].endswith("FAILED: cell 2: ValueError: no")

@@ -1,0 +1,39 @@
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from ssn3d.cli import main
+
+
+def test_training_from_the_command_line_is_stored_and_can_be_measured_again(store):
+    small = [f"-s{field}={value}" for field, value in {
+        "train_people": 4, "test_people": 3, "height": 32, "width": 16, "hidden": 16,
+        "block_width": 8, "embedding": 16, "ids_per_batch": 2, "epochs": 1,
+        "precision": "float32",
+    }.items()]  # fmt: skip
+    trained = CliRunner().invoke(main, ["train", "ilids_vid", "--scale", "smoke", *small])
+    assert trained.exit_code == 0, trained.output
+    name = re.search(r"run (\w{12})\n", trained.output)[1]
+    again = CliRunner().invoke(main, ["evaluate", name])
+    scores = [line for line in trained.output.splitlines() if line.startswith(("top", "mean"))]
+    assert all(score in again.output for score in scores)
+    full = CliRunner().invoke(main, ["evaluate", name, "-s", "test_protocol=full"])
+    assert full.exit_code == 0, full.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "mars", "-s", "ssn_wieght=1"], "did you mean 'ssn_weight'?"),
+        (["train", "mars", "-s", "ssn_weight"], "expected FIELD=VALUE"),
+        (["train", "mars", "-s", "strategy=supervized"], "did you mean 'supervised'?"),
+        (["train", "mars", "-s", "source=real"], "does not exist"),
+        (["evaluate", "nonsense"], "no run 'nonsense'"),
+        (["train", "market"], "is not one of"),
+    ],
+)
+def test_bad_input_ends_with_its_message(store, arguments, message):
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code in (1, 2)
+    assert message in done.output

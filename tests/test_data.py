@@ -1,0 +1,113 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssn3d import data
+from ssn3d.datasets import rendered
+from ssn3d.datasets.tracklets import Split, Tracklet
+
+
+@pytest.fixture
+def split(monkeypatch) -> Split:
+    """What is rendered, whatever was asked for."""
+
+    def tracklet(person: int, camera: int) -> Tracklet:
+        shade = torch.full((2, 3, 32, 16), 10 * person + camera, dtype=torch.uint8)
+        return Tracklet(shade, person, camera)
+
+    split = Split([tracklet(1, 1), tracklet(1, 2)], [tracklet(2, 1)], [tracklet(2, 2)])
+    monkeypatch.setattr(rendered, "render", lambda *_, **__: split)
+    return split
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SSN3D_DATA", str(tmp_path / "elsewhere"))
+    return tmp_path / "elsewhere"
+
+
+def test_data_live_where_the_variable_says(elsewhere):
+    assert data.data_folder() == elsewhere
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+def test_data_live_in_the_project_unless_told_otherwise(monkeypatch, unset):
+    if unset is None:
+        monkeypatch.delenv("SSN3D_DATA")
+    else:
+        monkeypatch.setenv("SSN3D_DATA", unset)
+    assert data.data_folder() == data.project_folder() / "data"
+    assert (data.project_folder() / "pyproject.toml").exists()
+
+
+def test_a_split_is_what_was_rendered(tiny_config, split, elsewhere):
+    assert data.split_of(tiny_config) == split
+    root = data.root_of(tiny_config)
+    assert root == elsewhere / "generated" / data.identity_of(tiny_config)
+
+
+def test_rendered_data_are_as_many_people_as_asked_for(tiny_split):
+    counts = [len({tracklet.person for tracklet in part}) for part in tiny_split]
+    assert counts == [4, 3, 3]
+
+
+def test_the_rendered_set_does_not_depend_on_the_number_of_threads(
+    tiny_config, split, elsewhere, monkeypatch
+):
+    threads = torch.get_num_threads()
+    seen = []
+    monkeypatch.setattr(
+        rendered, "render", lambda *_, **__: seen.append(torch.get_num_threads()) or split
+    )
+    torch.set_num_threads(2)
+    try:
+        data.root_of(tiny_config)
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        {"data_seed": 1},
+        {"height": 64},
+        {"width": 32},
+        {"train_people": 5},
+        {"test_people": 5},
+        {"longest_tracklet": 6},
+        {"jitter": 0.2},
+        {"label_noise": 0.0},
+        {"dataset": "mars"},
+    ],
+    ids=str,
+)
+def test_other_data_have_another_identity(tiny_config, knob):
+    assert data.identity_of(replace(tiny_config, **knob)) != data.identity_of(tiny_config)
+
+
+def test_settings_that_are_not_of_the_data_leave_their_identity(tiny_config):
+    changed = replace(tiny_config, seed=5, aggregator="average", epochs=3, split=4)
+    assert data.identity_of(changed) == data.identity_of(tiny_config)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [("ilids_vid", "iLIDS-VID"), ("mars", "MARS"), ("dukemtmc", "DukeMTMC-VideoReID")],
+)
+@pytest.mark.parametrize("ask", [data.split_of, data.identity_of])
+def test_a_real_set_that_is_not_there_is_named_with_its_place(
+    tiny_config, elsewhere, dataset, folder, ask
+):
+    with pytest.raises(FileNotFoundError, match=str(elsewhere / folder)):
+        ask(replace(tiny_config, dataset=dataset, source="real"))
+
+
+def test_a_real_set_is_read_and_identified_by_its_files(tiny_config, split, elsewhere):
+    config = replace(tiny_config, source="real")
+    rendered_root = data.root_of(tiny_config)
+    rendered_root.rename(elsewhere / "iLIDS-VID")
+    assert data.split_of(config) == split
+    assert data.identity_of(config) != data.identity_of(tiny_config)

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from ssn3d import plots
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 8, 4, 3), dtype=np.uint8)
+
+
+def test_a_map_with_all_weight_in_one_corner_colours_that_corner(images):
+    maps = np.zeros((3, 2, 4, 2))
+    maps[:, 1, 0, 0] = 1
+    painted = plots.overlay(images, maps, scale=2).astype(float)
+    plain = plots.overlay(images, np.zeros_like(maps), scale=2).astype(float)
+    change = np.abs(painted - plain).sum(axis=(0, 3))
+    assert change[0, 0] > 0
+    assert change[-1, -1] == 0
+    colour = 255 * np.asarray(plots.PART_COLOURS[1])
+    np.testing.assert_allclose(painted[:, 0, 0], 0.15 * plain[:, 0, 0] + 0.85 * colour, atol=1)
+
+
+def test_an_overlay_is_as_large_as_asked(images):
+    assert plots.overlay(images, np.ones((3, 9, 4, 2)) / 8, scale=3).shape == (3, 24, 12, 3)
+
+
+def test_a_missing_part_leaves_no_trace(images):
+    maps = np.zeros((3, 9, 4, 2))
+    assert np.array_equal(plots.overlay(images, maps), plots.overlay(images, maps[:, :1]))
+
+
+def test_equal_figures_make_equal_files(images, tmp_path):
+    curves = {"unsupervised": [{"triplet": [0.3, 0.2], "ssn": [2.0, 1.0]}]}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        plots.save(plots.learning_curves(curves), tmp_path / folder / "curves")
+        plots.save(plots.frames({"row": images}), tmp_path / folder / "frames", vector=False)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["curves.png", "curves.svg", "frames.png"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_rows_may_have_different_numbers_of_frames(images):
+    figure = plots.frames({"long": images, "short": images[:1]})
+    assert [len(axis.images) for axis in figure.axes] == [1, 1, 1, 1, 0, 0]
+
+
+def test_every_row_of_an_attention_figure_has_its_title_and_every_part_its_colour(images):
+    figure = plots.attention(
+        {"frames": (images, None), "found": (images, np.ones((3, 2, 4, 2)))}, ["head", "foot"]
+    )
+    titles = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert titles == ["frames", "found"]
+    legend = figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["head", "foot"]
+    assert legend.get_patches()[1].get_facecolor()[:3] == plots.PART_COLOURS[1]
+
+
+def test_learning_curves_leave_out_a_term_that_a_method_does_not_have():
+    histories = {
+        "supervised": [{"triplet": [0.3, 0.2]}],
+        "unsupervised": [{"triplet": [0.3, 0.2], "ssn": [2.0, 1.0]}] * 2,
+    }
+    triplet, ssn = plots.learning_curves(histories).axes
+    assert len(triplet.lines) == 2
+    assert len(ssn.lines) == 1 + 1  # a method and the chance level
+
+
+def test_the_running_mean_of_a_constant_is_that_constant():
+    np.testing.assert_allclose(plots._smooth([2.0] * 20), 2.0)
+
+
+def test_plotting_leaves_the_readers_own_style_alone(images):
+    import matplotlib
+
+    plots.frames({"row": images})  # resolves the backend, once
+    before = matplotlib.rcParams.copy()
+    plots.frames({"row": images})
+    assert matplotlib.rcParams == before

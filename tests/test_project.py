@@ -1,0 +1,140 @@
+"""The files around the package agree with each other and with the rules of the project."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "ssn3d"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = {
+    canonicalize_name(name): Version(version)
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE)
+}
+ALONE = ("losses", "retrieval", "config", "paper", "plots")
+
+
+def requirements() -> list[Requirement]:
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda each: each.name)
+def test_every_requirement_is_locked_within_its_range(requirement):
+    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+
+
+def test_every_locked_package_has_a_digest_and_no_host():
+    blocks = re.split(r"\n(?=\S)", LOCK.strip())
+    assert len(blocks) == len(PINS)
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(
+        r"http|--index|--find-links|file:| @ ", LOCK.replace("httpx", "").replace("httpcore", "")
+    )
+
+
+def test_torch_is_the_version_that_the_results_were_made_with():
+    assert (PINS["torch"], PINS["torchvision"]) == (Version("2.11.0"), Version("0.26.0"))
+
+
+def test_constraints_are_the_lock_without_digests():
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert lines == re.findall(r"^([\w.-]+==\S+)", LOCK, re.MULTILINE)
+
+
+def test_conda_gets_the_same_python_and_the_same_pins():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, section = conda["dependencies"]
+    assert (
+        Version(python.removeprefix("python="))
+        in Requirement(f"python{PROJECT['requires-python']}").specifier
+    )
+    assert section["pip"] == ["-c constraints.txt", "-e .[notebooks,test]"]
+
+
+def test_importing_ssn3d_loads_neither_torch_nor_anything_for_notebooks():
+    heavy = "torch matplotlib ipywidgets IPython pandas distributed"
+    code = f"import sys, ssn3d; print([m for m in {heavy.split()} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_training_loads_no_plotting_and_no_widgets():
+    heavy = "matplotlib ipywidgets seaborn"
+    code = f"import sys, ssn3d.runs; print([m for m in {heavy.split()} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_imported():
+    import ssn3d
+
+    assert all(getattr(ssn3d, name) is not None for name in ssn3d.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        ssn3d.nonsense  # noqa: B018
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ssn3d that a source imports, as paths below the package without ending."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            home = path.parents[node.level - 1].relative_to(PACKAGE).parts
+            module = tuple(node.module.split(".")) if node.module else ()
+            names = [()] if module else [(alias.name,) for alias in node.names]
+            found |= {"/".join((*home, *module, *name)) for name in names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ssn3d"):
+            raise AssertionError(f"{path} imports {node.module} by its full name")
+    return found
+
+
+@pytest.mark.parametrize("module", ALONE)
+def test_modules_that_stand_alone_import_nothing_of_ssn3d(module):
+    assert imported(PACKAGE / f"{module}.py") == set()
+
+
+@pytest.mark.parametrize("folder", ["models", "datasets"])
+def test_models_and_data_sets_know_only_themselves(folder):
+    for path in (PACKAGE / folder).rglob("*.py"):
+        assert all(name.split("/")[0] == folder for name in imported(path)), path
+
+
+@pytest.mark.parametrize(
+    ("module", "known"),
+    [
+        ("train", {"config", "datasets", "losses", "models", "retrieval", "alignment"}),
+        ("data", {"config", "datasets"}),
+        ("tables", {"paper", "datasets"}),
+    ],
+)
+def test_a_module_knows_what_it_may(module, known):
+    assert {name.split("/")[0] for name in imported(PACKAGE / f"{module}.py")} <= known
+
+
+def test_nothing_but_torch_draws_random_numbers():
+    for path in PACKAGE.rglob("*.py"):
+        source = path.read_text()
+        assert not re.search(r"np\.random|^import random|from random import", source, re.MULTILINE)
+
+
+def test_tracked_files_are_small_and_name_no_machine():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, listed.stdout.split("\n")):
+        path = ROOT / name
+        if not path.exists():
+            continue
+        assert path.stat().st_size <= 2**20, f"{name} is over 1 MB"
+        if path.suffix in {".py", ".md", ".ipynb", ".toml", ".yml", ".json"}:
+            assert not re.search(r"[\"' =(](/home|/root|/tmp|/Users)/", path.read_text()), name

@@ -1,0 +1,28 @@
+import json
+
+from ssn3d import results
+from ssn3d.runs import load_or_train
+
+
+def test_the_manifest_says_where_every_number_comes_from(tiny_config, store, tmp_path):
+    run = load_or_train(tiny_config)
+    (tmp_path / "table.md").write_text("a table\n")
+    for _ in range(2):  # entering it twice replaces the entry
+        results.record(
+            tmp_path,
+            "table1",
+            notebook="01_good",
+            scale="smoke",
+            runs=[run],
+            numbers=[{"row": "unsupervised", "mean": 50.0}],
+            files=[tmp_path / "table.md"],
+        )
+    manifest = json.loads((tmp_path / "results.json").read_text())
+    entry = manifest["table1"]
+    assert list(manifest) == ["table1"]
+    assert list(entry["runs"]) == [run.id]
+    assert entry["data"] == {"ilids_vid": run.made["data"]}
+    assert entry["versions"] == [run.made["versions"]]
+    assert entry["protocol"]["test_protocol"] == ["split"]
+    assert entry["numbers"] == [{"row": "unsupervised", "mean": 50.0}]
+    assert len(entry["sha256"]["table.md"]) == 64

@@ -1,0 +1,289 @@
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssn3d import runs, train
+from ssn3d.datasets import identity
+from ssn3d.datasets.tracklets import Split
+
+RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def told(caplog) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="ssn3d.runs")
+    return caplog
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[int]:
+    """Seeds of the runs that were trained."""
+    seeds = []
+    fit = train.fit
+
+    def watched(config, *arguments, **options):
+        seeds.append(config.seed)
+        return fit(config, *arguments, **options)
+
+    monkeypatch.setattr(train, "fit", watched)
+    return seeds
+
+
+@pytest.fixture
+def change_source(tmp_path, monkeypatch) -> Iterator[Any]:
+    """Adds a line to the source of one module, as far as digests see it."""
+    real = identity._file
+
+    def change(module: str, line: str) -> None:
+        changed = tmp_path / "changed.py"
+        changed.write_bytes(real(module).read_bytes() + line.encode())
+        monkeypatch.setattr(
+            identity, "_file", lambda name: changed if name == module else real(name)
+        )
+        runs._code.cache_clear()
+
+    yield change
+    monkeypatch.undo()
+    runs._code.cache_clear()
+
+
+def contents(run: runs.Run) -> list[bytes]:
+    return [(run.folder / name).read_bytes() for name in RESULTS]
+
+
+def test_a_run_is_missing_once_and_found_after(tiny_config, store, told, trainings):
+    made = runs.load_or_train(tiny_config)
+    assert f"MISS {made.id} ilids_vid semi-supervised seed 0: the store holds no other" in told.text
+    assert "HIT" not in told.text
+    told.clear()
+    found = runs.load_or_train(tiny_config)
+    assert told.messages == [f"HIT {made.id} ilids_vid semi-supervised seed 0"]
+    assert found == made
+    assert trainings == [0]
+    assert made.folder == store / runs.identify(tiny_config)
+
+
+def test_a_run_that_was_not_made_is_not_found(tiny_config, store):
+    assert runs.find(tiny_config) is None
+    assert not store.exists()
+
+
+def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_path):
+    cached = runs.load_or_train(tiny_config)
+    cached = runs.load_or_train(tiny_config)
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another store"))
+    fresh = runs.load_or_train(tiny_config)
+    assert fresh.folder != cached.folder
+    assert contents(fresh) == contents(cached)
+
+
+def test_a_run_says_how_it_was_made(tiny_config, store):
+    made = runs.load_or_train(tiny_config).made
+    assert set(made) == {"data", "code", "device", "seconds", "versions", "sha256"}
+    assert set(made["versions"]) == {"python", "ssn3d", "torch", "torchvision"}
+    assert set(made["sha256"]) == set(RESULTS)
+    assert str(store.parent) not in json.dumps(made)
+
+
+def test_steps_are_reported_while_a_run_is_trained(tiny_config, store):
+    seen = []
+    runs.load_or_train(tiny_config, on_step=lambda *step: seen.append(step[:2]))
+    runs.load_or_train(tiny_config, on_step=lambda *step: seen.append(step[:2]))
+    assert seen == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing weights"])
+def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, trainings, damage):
+    first = runs.load_or_train(tiny_config)
+    before = contents(first)
+    told.clear()
+    if damage == "truncated":
+        (first.folder / "metrics.json").write_bytes(b"{")
+    else:
+        (first.folder / "weights.safetensors").unlink()
+    again = runs.load_or_train(tiny_config)
+    [warning] = [record for record in told.records if record.levelno == logging.WARNING]
+    assert "holds a damaged run" in warning.getMessage()
+    assert "will be made again" in warning.getMessage()
+    assert contents(again) == before
+    assert trainings == [0, 0]
+
+
+def test_a_miss_says_what_the_nearest_run_differs_in(tiny_config, store, told):
+    runs.load_or_train(tiny_config)
+    runs.load_or_train(replace(tiny_config, seed=1, margin=0.5))
+    told.clear()
+    runs.load_or_train(replace(tiny_config, seed=2))
+    assert told.messages[0].endswith("seed 2: the nearest run differs in seed")
+
+
+def test_a_miss_says_if_only_the_code_differs(tiny_config, store, told, change_source):
+    runs.load_or_train(tiny_config)
+    change_source("ssn3d.losses", "CHANGED = True\n")
+    runs.load_or_train(tiny_config)
+    assert told.messages[-1].endswith("the nearest run differs in code")
+
+
+def test_a_miss_says_if_only_the_data_differ(tiny_config, store, told, monkeypatch):
+    runs.load_or_train(tiny_config)
+    monkeypatch.setattr(runs, "identity_of", lambda config: "drawn differently")
+    runs.load_or_train(tiny_config)
+    assert told.messages[-1].endswith("the nearest run differs in data")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "train",
+        "losses",
+        "retrieval",
+        "models.ssn",
+        "models.windows",
+        "models.backbone",
+        "models.reid",
+        "datasets.clips",
+        "datasets.keypoints",
+        "datasets.streams",
+        "datasets.ilids_vid",
+    ],
+)
+def test_changed_code_is_another_run(tiny_config, change_source, module):
+    before = runs.identify(tiny_config)
+    change_source(f"ssn3d.{module}", "# nothing happens\n")
+    assert runs.identify(tiny_config) == before
+    change_source(f"ssn3d.{module}", "CHANGED = True\n")
+    assert runs.identify(tiny_config) != before
+
+
+@pytest.mark.parametrize("module", ["config", "plots", "runs", "store", "cli", "datasets.mars"])
+def test_code_that_does_not_compute_the_run_does_not_count(tiny_config, change_source, module):
+    before = runs.identify(tiny_config)
+    change_source(f"ssn3d.{module}", "CHANGED = True\n")
+    assert runs.identify(tiny_config) == before
+
+
+def test_an_unknown_aggregator_is_refused_before_any_work(tiny_config, store):
+    with pytest.raises(ValueError, match="aggregator must be one of"):
+        runs.load_or_train(replace(tiny_config, aggregator="none"))
+    assert not store.exists()
+
+
+def test_data_that_cannot_be_scored_are_refused_before_training(
+    tiny_config, tiny_split, store, monkeypatch, trainings
+):
+    alone = Split(tiny_split.train, tiny_split.query[:1], tiny_split.gallery[1:])
+    monkeypatch.setattr(runs, "split_of", lambda config: alone)
+    with pytest.raises(ValueError, match="none of the 1 queries has a match"):
+        runs.load_or_train(tiny_config)
+    assert trainings == []
+
+
+def test_a_failed_training_leaves_no_run(tiny_config, store, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.load_or_train(tiny_config, on_step=interrupt)
+    assert not [path for path in store.iterdir() if path.is_dir()]
+    assert runs.load_or_train(tiny_config)
+
+
+def test_two_that_ask_for_one_run_train_it_once(tiny_config, store, trainings):
+    start = threading.Barrier(2)
+
+    def ask(_):
+        start.wait()
+        return runs.load_or_train(tiny_config)
+
+    with ThreadPoolExecutor(2) as askers:
+        one, other = askers.map(ask, range(2))
+    assert one == other
+    assert trainings == [0]
+
+
+def test_a_sweep_gives_runs_in_order_and_trains_equal_ones_once(tiny_config, store, trainings):
+    runs.load_or_train(replace(tiny_config, seed=1))
+    wanted = [replace(tiny_config, seed=seed) for seed in (2, 1, 0, 2)]
+    found = runs.sweep(wanted)
+    assert [run.config for run in found] == wanted
+    assert trainings == [1, 2, 0]
+
+
+def test_an_empty_sweep_is_empty(store):
+    assert runs.sweep([]) == []
+
+
+@pytest.fixture(scope="module")
+def workers(tiny_config) -> Iterator[Any]:
+    """Two processes, started as a sweep starts them."""
+
+    def start() -> None:
+        import ssn3d.runs  # noqa: F401
+
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runs, "WORTH_PROCESSES", 0)
+            patch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+            client = stack.enter_context(runs._workers(None, [tiny_config, tiny_config]))
+        client.run(start)  # in both at once, not one after the other when work comes
+        yield client
+
+
+def test_work_that_is_not_worth_processes_starts_none(tiny_config):
+    with runs._workers(None, [tiny_config, tiny_config]) as client:
+        assert client is None
+
+
+def test_processes_give_the_same_bits_as_one(tiny_config, store, tmp_path, monkeypatch, workers):
+    wanted = [replace(tiny_config, seed=seed) for seed in (1, 0, 1)]
+    beside = runs.sweep(wanted, client=workers)
+    assert [run.config for run in beside] == wanted
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "in process"))
+    assert [contents(run) for run in runs.sweep(wanted)] == [contents(run) for run in beside]
+
+
+def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, workers):
+    folders = {name: os.environ[name] for name in ("SSN3D_DATA", "SSN3D_RUNS")}
+
+    def ask(config: Any, diary: Path) -> None:
+        import logging
+        import os
+
+        from ssn3d import runs
+
+        os.environ.update(folders)
+        handler = logging.FileHandler(diary)
+        runs.log.addHandler(handler)
+        runs.log.setLevel(logging.INFO)
+        runs.load_or_train(config)
+        runs.log.removeHandler(handler)
+        handler.close()
+
+    store.mkdir()
+    config = replace(tiny_config, steps_per_epoch=40)  # long enough for both to ask
+    processes = list(workers.scheduler_info()["workers"])
+    assert len(processes) == 2
+    diaries = [store / "one.log", store / "other.log"]
+    workers.gather(
+        [
+            workers.submit(ask, config, diary, workers=[process], pure=False)
+            for diary, process in zip(diaries, processes, strict=True)
+        ]
+    )
+    said = sorted(diary.read_text().split()[0] for diary in diaries)
+    assert said == ["HIT", "MISS"]
+
+
+def test_what_stops_a_run_in_a_worker_reaches_the_caller(tiny_config, store, workers):
+    wrong = replace(tiny_config, ids_per_batch=5)
+    with pytest.raises(ValueError, match="a batch takes 5 people"):
+        runs.sweep([wrong, replace(wrong, seed=1)], client=workers)

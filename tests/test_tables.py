@@ -1,0 +1,130 @@
+import math
+
+import pandas as pd
+import pytest
+
+from ssn3d import paper, tables
+from ssn3d.tables import Measured
+
+
+def numbers(**values: list[float]) -> pd.DataFrame:
+    """Top-1 of some methods on MARS, a value a seed."""
+    runs = [
+        Measured(row.replace("_", "-"), "mars", seed, f"{row}{seed}", {"top1": value})
+        for row, some in values.items()
+        for seed, value in enumerate(some)
+    ]
+    return tables.measurements(1, runs, ["top1"])
+
+
+def test_mean_and_spread_are_over_seeds_and_in_percent():
+    entry = numbers(unsupervised=[0.5, 0.7]).iloc[0]
+    assert entry["mean"] == pytest.approx(60)
+    assert entry["std"] == pytest.approx(math.sqrt(200))
+    assert entry["values"] == [50, 70]
+    assert entry["seeds"] == [0, 1]
+    assert entry["runs"] == ["unsupervised0", "unsupervised1"]
+
+
+def test_the_papers_number_stands_beside_ours():
+    table = tables.compare(numbers(unsupervised=[0.5, 0.7]))
+    assert table.loc[("MARS", "unsupervised"), ("top-1", "paper")] == "82.4"
+    assert table.loc[("MARS", "unsupervised"), ("top-1", "ours")] == "60.0 ± 14.1"
+
+
+def test_a_method_of_our_own_has_no_paper_number():
+    assert tables.compare(numbers(ours=[0.5, 0.7])).iloc[0, 0] == "–"
+
+
+def test_one_seed_has_no_spread():
+    assert tables.compare(numbers(unsupervised=[0.5])).iloc[0, 1] == "50.0"
+
+
+def test_an_order_is_seen_only_if_every_seed_shows_it():
+    measured = numbers(a=[0.9, 0.8], b=[0.5, 0.6], c=[0.4, 0.7])
+    orders = tables.orderings(measured, ["a", "b", "c"], "top1")
+    assert orders.seen.tolist() == [True, False]
+    assert orders.seeds.tolist() == ["2 of 2", "1 of 2"]
+    assert orders.difference.tolist() == ["+30.0 ± 14.1", "+0.0 ± 14.1"]
+
+
+def test_a_tie_is_not_an_order():
+    assert not tables.orderings(numbers(a=[0.5], b=[0.5]), ["a", "b"], "top1").seen.any()
+
+
+def test_the_statement_says_no_where_an_order_is_not_seen():
+    measured = numbers(a=[0.9, 0.8], b=[0.5, 0.6], c=[0.4, 0.7])
+    orders = tables.orderings(measured, ["a", "b", "c"], "top1")
+    assert tables.statements(orders, "top1") == [
+        "MARS: the paper's order is not seen (top-1): a > b by +30.0 ± 14.1 points, in 2 of 2 "
+        "seeds; b > c by +0.0 ± 14.1 points, in 1 of 2 seeds."
+    ]
+
+
+def test_markdown_has_a_cell_for_every_number():
+    lines = tables.markdown(tables.compare(numbers(unsupervised=[0.5], supervised=[0.4]))).split(
+        "\n"
+    )
+    assert lines == [
+        "|  |  | top-1 paper | top-1 ours |",
+        "| --- | --- | --- | --- |",
+        "| MARS | unsupervised | 82.4 | 50.0 |",
+        "| MARS | supervised | 69.8 | 40.0 |",
+    ]
+
+
+def test_a_saved_table_can_be_read_by_programs(tmp_path):
+    page, sheet = tables.save(numbers(unsupervised=[0.5, 0.7]), "text\n", tmp_path / "table1")
+    assert page.read_text() == "text\n"
+    entry = pd.read_csv(sheet).iloc[0]
+    assert (entry["row"], entry["mean"], entry["values"]) == ("unsupervised", 60.0, "50.0 70.0")
+
+
+def test_data_sets_are_summed_up_list_by_list(tiny_split):
+    table = tables.data_sets({"tiny": tiny_split})
+    assert table.loc[("tiny", "train"), "people"] == 4
+    assert table.loc[("tiny", "query"), "tracklets"] == 3
+
+
+def test_every_table_of_the_paper_can_be_read():
+    for number in range(1, 6):
+        table = paper.table(number)
+        assert list(table.columns) == ["row", "dataset", "metric", "value", "source"]
+        assert table.value.dropna().between(0, 100).all()
+        assert not table.duplicated(["row", "dataset", "metric"]).any()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ((1, "semi-supervised", "mars", "top1"), 90.1),
+        ((2, "not shared", "dukemtmc", "mean_ap"), 71.2),
+        ((3, "SSN3D", "ilids_vid", "top10"), 98.8),
+        ((4, "AP3D", "mars", "mean_ap"), 85.1),
+        ((5, "EUG", "dukemtmc", "top5"), 94.6),
+    ],
+)
+def test_numbers_are_those_of_the_paper(entry, value):
+    assert paper.value(*entry) == value
+
+
+def test_an_illegible_number_is_missing_and_never_guessed():
+    assert math.isnan(paper.value(1, "supervised", "ilids_vid", "top1"))
+
+
+def test_a_number_the_paper_does_not_have_is_named():
+    with pytest.raises(KeyError, match="Table 1 has no entry for 'magic'"):
+        paper.value(1, "magic", "mars", "top1")
+
+
+def test_there_are_five_tables():
+    with pytest.raises(ValueError, match="tables 1 to 5, got 6"):
+        paper.table(6)
+
+
+def test_ssn3d_has_the_same_numbers_in_every_table():
+    for table, dataset in ((4, "mars"), (5, "dukemtmc")):
+        for metric in ("top1", "mean_ap"):
+            ours = paper.value(table, "SSN3D", dataset, metric)
+            assert ours == paper.value(1, "semi-supervised", dataset, metric)
+            assert ours == paper.value(2, "shared", dataset, metric)
