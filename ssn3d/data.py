@@ -43,11 +43,16 @@ def root_of(config: RunConfig) -> Path:
     return rendered.materialise(
         config.dataset,
         profile_of(config),
-        data_folder() / "generated",
+        _generated(),
         seed=config.data_seed,
         height=config.height,
         width=config.width,
     )
+
+
+def is_ready(config: RunConfig) -> bool:
+    """Whether the data of a run is there without rendering it; real data always counts as there."""
+    return config.source == "real" or (_generated() / identity_of(config)).is_dir()
 
 
 def identity_of(config: RunConfig) -> str:
@@ -73,6 +78,10 @@ def profile_of(config: RunConfig) -> Profile:
         jitter=config.jitter,
         label_noise=config.label_noise,
     )
+
+
+def _generated() -> Path:
+    return data_folder() / "generated"
 
 
 @lru_cache(maxsize=8)

@@ -20,11 +20,11 @@ from tqdm.auto import tqdm
 
 from . import store, train
 from .config import RunConfig
-from .data import data_folder, identity_of, root_of, split_of
+from .data import data_folder, identity_of, is_ready, root_of, split_of
 from .datasets.identity import source_digest
 from .store import Run, store_folder
 
-__all__ = ["Run", "find", "identify", "load_or_train", "sweep"]
+__all__ = ["Run", "find", "identify", "load_or_train", "prepare", "sweep"]
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +90,29 @@ def sweep(
     log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
     with (
         tqdm(total=len(missing), desc="training", unit="run", disable=not missing) as bar,
-        _workers(client, missing) as workers,
+        _workers(client, missing, len(missing)) as workers,
     ):
-        for _ in _on_workers(workers, missing, device) if workers else _here(missing, device):
-            bar.update()
+        if workers is None:
+            for config in missing:
+                load_or_train(config, device=device)
+                bar.update()
+        else:
+            _data_sets(workers, missing)  # first, so that no worker waits while another renders
+            for _ in _on(workers, load_or_train, missing, device=device):
+                bar.update()
     return [load_or_train(config, device=device) for config in configs]
+
+
+def prepare(configs: Iterable[RunConfig], *, client: Any = None) -> None:
+    """Make the rendered data sets that runs need and the data folder lacks, side by side.
+
+    Args:
+        configs: the runs.
+        client: see `sweep`.
+    """
+    missing = [config for config in configs if not is_ready(config)]
+    with _workers(client, missing, len({identity_of(config) for config in missing})) as workers:
+        _data_sets(workers, missing)
 
 
 def describe(config: RunConfig) -> str:
@@ -158,21 +176,22 @@ def _why_missing(config: RunConfig) -> str:
     return f"the nearest run differs in {', '.join(sorted(nearest))}"
 
 
-def _here(configs: Sequence[RunConfig], device: Any) -> Iterator[str]:
-    for config in configs:
-        yield load_or_train(config, device=device).id
+def _data_sets(workers: Any, configs: Sequence[RunConfig]) -> None:
+    sets = list({identity_of(config): config for config in configs}.values())
+    for _ in map(root_of, sets) if workers is None else _on(workers, root_of, sets):
+        pass
 
 
-def _on_workers(client: Any, configs: Sequence[RunConfig], device: Any) -> Iterator[str]:
+def _on(
+    client: Any, function: Callable[..., Any], configs: Sequence[RunConfig], **options: Any
+) -> Iterator[str]:
+    """What a function returns for each configuration, as workers get done with them."""
     from distributed import as_completed
 
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
-    sets = {identity_of(config): config for config in configs}.values()
-    # one task a data set first, so that no worker waits while another renders
-    client.gather([client.submit(_remote, root_of, one, folders, pure=False) for one in sets])
     tasks = [
-        client.submit(_remote, load_or_train, one, folders, device=device, pure=False, retries=2)
-        for one in configs
+        client.submit(_remote, function, config, folders, pure=False, **options)
+        for config in configs
     ]
     for task in as_completed(tasks):
         yield task.result()
@@ -188,10 +207,12 @@ def _remote(
 
 
 @contextmanager
-def _workers(client: Any, configs: Sequence[RunConfig]) -> Iterator[Any]:
-    """The given client, or one on this machine's cores; None where one process is as fast."""
+def _workers(client: Any, configs: Sequence[RunConfig], tasks: int) -> Iterator[Any]:
+    """The given client, one on this machine's cores, or None where this process is as fast."""
+    from dask.system import CPU_COUNT
+
     steps = sum(config.epochs * (config.steps_per_epoch or WORTH_PROCESSES) for config in configs)
-    processes = min(len(os.sched_getaffinity(0)), len(configs))
+    processes = min(CPU_COUNT, tasks)
     if client is not None or processes < 2 or steps < WORTH_PROCESSES:
         yield client
         return

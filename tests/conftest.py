@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from ssn3d import data, train
@@ -11,6 +12,7 @@ from ssn3d.models.reid import ReID
 
 settings.register_profile("ssn3d", deadline=None, max_examples=50)  # no test is about time
 settings.load_profile("ssn3d")
+torch.set_num_threads(1)  # tiny tensors: a second thread only waits for the first
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -138,3 +138,29 @@ def test_tracked_files_are_small_and_name_no_machine():
         assert path.stat().st_size <= 2**20, f"{name} is over 1 MB"
         if path.suffix in {".py", ".md", ".ipynb", ".toml", ".yml", ".json"}:
             assert not re.search(r"[\"' =(](/home|/root|/tmp|/Users)/", path.read_text()), name
+
+
+def test_the_readme_shows_the_table_that_was_measured():
+    readme = (ROOT / "README.md").read_text()
+    shown = re.search(r"<!-- table1 -->\n(.*?)<!-- /table1 -->", readme, re.DOTALL)
+    assert shown[1].strip() == (ROOT / "figures" / "table1.md").read_text().strip()
+
+
+def test_links_in_the_readme_lead_somewhere():
+    for page in (ROOT / "README.md", ROOT / "data" / "README.md"):
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_every_departure_from_the_paper_is_in_the_readme():
+    listed = (ROOT / "README.md").read_text().partition("## Differences from the paper")[2]
+    for path in PACKAGE.rglob("*.py"):
+        if "Not in the paper:" in path.read_text():
+            assert path.stem in listed, f"{path.name} departs from the paper, the README is silent"
+
+
+def test_python_in_the_readme_runs():
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert code
+    for each in code:
+        exec(each, {})

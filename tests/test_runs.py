@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ssn3d import runs, train
+from ssn3d import data, runs, train
 from ssn3d.datasets import identity
 from ssn3d.datasets.tracklets import Split
 
@@ -232,15 +232,24 @@ def workers(tiny_config) -> Iterator[Any]:
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runs, "WORTH_PROCESSES", 0)
-            patch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-            client = stack.enter_context(runs._workers(None, [tiny_config, tiny_config]))
+            patch.setattr("dask.system.CPU_COUNT", 2)
+            client = stack.enter_context(runs._workers(None, [tiny_config], 2))
         client.run(start)  # in both at once, not one after the other when work comes
         yield client
 
 
 def test_work_that_is_not_worth_processes_starts_none(tiny_config):
-    with runs._workers(None, [tiny_config, tiny_config]) as client:
+    with runs._workers(None, [tiny_config], 2) as client:
         assert client is None
+
+
+def test_data_sets_are_rendered_before_they_are_needed(tiny_config, workers, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
+    wanted = [tiny_config, replace(tiny_config, seed=1), replace(tiny_config, data_seed=7)]
+    assert not any(map(data.is_ready, wanted))
+    runs.prepare(wanted, client=workers)
+    assert all(map(data.is_ready, wanted))
+    assert len([path for path in (tmp_path / "generated").iterdir() if path.is_dir()]) == 2
 
 
 def test_processes_give_the_same_bits_as_one(tiny_config, store, tmp_path, monkeypatch, workers):
