@@ -189,10 +189,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": _SMALL
     | {
         "clips_per_id": 2,
-        "epochs": 20,
+        "epochs": 16,
         "steps_per_epoch": 25,
         "learning_rate": 1e-3,
-        "decay_every": 14,
+        "decay_every": 11,
     },
     "paper": {},
 }

@@ -1,6 +1,7 @@
 """Arrays in, figures out: one style for all, one colour for a part or a method everywhere."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,20 @@ STYLE: Any = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-PART_COLOURS = sns.color_palette("colorblind", 10)
-"""Part n has colour n in every figure."""
+PART_COLOURS = sns.color_palette(
+    [
+        "#332288",
+        "#CC6677",
+        "#117733",
+        "#88CCEE",
+        "#DDCC77",
+        "#AA4499",
+        "#44AA99",
+        "#882255",
+        "#999933",
+    ]
+)
+"""Part n has colour n in every figure; nine that colour-blind readers can tell apart (Paul Tol)."""
 STRATEGY_COLOURS = dict(
     zip(
         ("supervised", "unsupervised", "semi-supervised"),
@@ -49,31 +62,35 @@ def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
     return [stem.with_suffix(f".{kind}") for kind in files]
 
 
-def frames(rows: Mapping[str, NDArray[np.uint8]]) -> Figure:
+def frames(rows: Mapping[str, NDArray[np.uint8]], groups: Sequence[str] = ()) -> Figure:
     """Some frames of some tracklets, a row each.
 
     Args:
         rows: [t H W 3] under the title of each row; t may differ.
+        groups: titles over equal shares of the columns.
     """
     columns = max(map(len, rows.values()))
     height, width = next(iter(rows.values())).shape[1:3]
-    cell = 0.55
+    cell = 0.5  # inches
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(cell * columns + 1.1, cell * height / width * len(rows)))
-        axes = figure.subplots(
-            len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04}
-        )
+        figure = Figure(figsize=(cell * columns, cell * height / width * len(rows)))
+        grid = {"wspace": 0.05, "hspace": 0.05, "left": 0, "right": 1, "bottom": 0, "top": 1}
+        axes = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=grid)
         for line, (title, images) in zip(axes, rows.items(), strict=True):
             for axis in line:
                 axis.axis("off")
             for axis, image in zip(line, images, strict=False):
                 axis.imshow(image, interpolation="nearest")
             line[0].text(-0.12, 0.5, title, transform=line[0].transAxes, ha="right", va="center")
+        for axis, title in zip(axes[0, :: columns // max(len(groups), 1)], groups, strict=False):
+            axis.set_title(title, loc="left", fontsize="medium")
     return figure
 
 
 def attention(
-    rows: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.floating] | None]], parts: Sequence[str]
+    rows: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.floating] | None]],
+    parts: Sequence[str],
+    groups: Sequence[str] = (),
 ) -> Figure:
     """The parts found in some frames, each in its colour, a row a method.
 
@@ -81,21 +98,21 @@ def attention(
         rows: under the title of each row the frames [t H W 3] and the maps [t n h w] to paint over
             them, or None for the frames alone.
         parts: what to call the n parts in the legend.
+        groups: see `frames`.
     """
-    figure = frames(
-        {
-            title: images if maps is None else overlay(images, maps)
-            for title, (images, maps) in rows.items()
-        }
-    )
+    painted = {
+        title: images if maps is None else overlay(images, maps)
+        for title, (images, maps) in rows.items()
+    }
+    figure = frames(painted, groups)
     with matplotlib.rc_context(STYLE):
         figure.legend(
             handles=[
                 Patch(color=colour, label=part)
-                for part, colour in zip(parts, PART_COLOURS, strict=False)
+                for part, colour in zip(parts, cycle(PART_COLOURS), strict=False)
             ],
             loc="center left",
-            bbox_to_anchor=(0.92, 0.5),
+            bbox_to_anchor=(1.0, 0.5),
         )
     return figure
 
@@ -103,11 +120,14 @@ def attention(
 def overlay(
     images: NDArray[np.uint8], maps: NDArray[np.floating], scale: int = 4
 ) -> NDArray[np.uint8]:
-    """Frames, enlarged and greyed, with every part's map painted over them in its colour.
+    """Frames, enlarged and greyed, with every part painted over them in its colour.
+
+    A part shows where its map is above even weight, the stronger the more it is concentrated: an
+    even map, which points nowhere, shows nowhere.
 
     Args:
         images: [t H W 3].
-        maps: [t n h w]; each is shown relative to its own largest value.
+        maps: [t n h w], each summing to 1, or to 0 for a part that is missing.
         scale: how many times larger the result is.
 
     Returns:
@@ -115,13 +135,15 @@ def overlay(
     """
     height, width = images.shape[1] * scale, images.shape[2] * scale
     grey = np.repeat(np.repeat(images, scale, axis=1), scale, axis=2).mean(axis=3, keepdims=True)
-    canvas = np.repeat(0.35 * 255 + 0.65 * grey, 3, axis=3)
-    for n, colour in zip(range(maps.shape[1]), PART_COLOURS, strict=False):
-        part = maps[:, n]
-        strength = part / np.maximum(part.max(axis=(1, 2), keepdims=True), 1e-12)
-        alpha = 0.85 * _enlarged(strength, height, width)[..., None]
-        canvas = (1 - alpha) * canvas + alpha * 255 * np.asarray(colour)
-    return canvas.round().astype(np.uint8)
+    even = 1 / (maps.shape[2] * maps.shape[3])
+    peak = np.maximum(maps.max(axis=(2, 3), keepdims=True), even)
+    strength = np.clip(maps - even, 0, None) / peak  # 0 where even, almost 1 where all weight is
+    strength = np.stack([_enlarged(part, height, width) for part in strength.swapaxes(0, 1)])
+    colours = np.array([c for c, _ in zip(cycle(PART_COLOURS), strength, strict=False)])
+    share = strength / np.maximum(strength.sum(axis=0), 1e-12)
+    paint = 255 * np.einsum("ntyx,nc->tyxc", share, colours)
+    opacity = 0.9 * strength.max(axis=0)[..., None]
+    return ((1 - opacity) * (90 + 0.65 * grey) + opacity * paint).round().astype(np.uint8)
 
 
 def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> Figure:

@@ -9,16 +9,45 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (3, 8, 4, 3), dtype=np.uint8)
 
 
+def plain(images: np.ndarray, scale: int) -> np.ndarray:
+    """The frames as an overlay shows them where no part is."""
+    return plots.overlay(images, np.zeros((len(images), 1, 4, 2)), scale).astype(float)
+
+
 def test_a_map_with_all_weight_in_one_corner_colours_that_corner(images):
     maps = np.zeros((3, 2, 4, 2))
     maps[:, 1, 0, 0] = 1
     painted = plots.overlay(images, maps, scale=2).astype(float)
-    plain = plots.overlay(images, np.zeros_like(maps), scale=2).astype(float)
-    change = np.abs(painted - plain).sum(axis=(0, 3))
+    change = np.abs(painted - plain(images, 2)).sum(axis=(0, 3))
     assert change[0, 0] > 0
     assert change[-1, -1] == 0
-    colour = 255 * np.asarray(plots.PART_COLOURS[1])
-    np.testing.assert_allclose(painted[:, 0, 0], 0.15 * plain[:, 0, 0] + 0.85 * colour, atol=1)
+    nearer = np.abs(painted - 255 * np.asarray(plots.PART_COLOURS[1]))[:, 0, 0]
+    assert (
+        nearer <= np.abs(plain(images, 2) - 255 * np.asarray(plots.PART_COLOURS[1]))[:, 0, 0] + 1
+    ).all()
+
+
+def test_an_even_map_points_nowhere(images):
+    even = plots.overlay(images, np.full((3, 2, 4, 2), 1 / 8), scale=2)
+    assert np.array_equal(even, plain(images, 2))
+
+
+def test_parts_in_one_place_mix_whatever_their_order(images):
+    maps = np.random.default_rng(1).dirichlet(np.ones(8) / 4, (3, 9)).reshape(3, 9, 4, 2)
+    colours = plots.PART_COLOURS
+    turned = maps[:, ::-1]
+    try:
+        plots.PART_COLOURS = colours[::-1]
+        other = plots.overlay(images, turned).astype(int)
+    finally:
+        plots.PART_COLOURS = colours
+    assert np.abs(other - plots.overlay(images, maps)).max() <= 1
+
+
+def test_more_parts_than_colours_all_show(images):
+    maps = np.zeros((3, 12, 4, 2))
+    maps[:, 11, 0, 0] = 1
+    assert not np.array_equal(plots.overlay(images, maps, 2), plain(images, 2))
 
 
 def test_an_overlay_is_as_large_as_asked(images):
@@ -58,6 +87,11 @@ def test_every_row_of_an_attention_figure_has_its_title_and_every_part_its_colou
     assert legend.get_patches()[1].get_facecolor()[:3] == plots.PART_COLOURS[1]
 
 
+def test_groups_have_their_titles_over_their_own_columns(images):
+    axes = plots.frames({"row": np.concatenate([images, images])}, ["left", "right"]).axes
+    assert [axis.get_title(loc="left") for axis in axes] == ["left", "", "", "right", "", ""]
+
+
 def test_learning_curves_leave_out_a_term_that_a_method_does_not_have():
     histories = {
         "supervised": [{"triplet": [0.3, 0.2]}],
@@ -75,7 +109,9 @@ def test_the_running_mean_of_a_constant_is_that_constant():
 def test_plotting_leaves_the_readers_own_style_alone(images):
     import matplotlib
 
-    plots.frames({"row": images})  # resolves the backend, once
-    before = matplotlib.rcParams.copy()
+    def settings() -> dict:
+        return {name: value for name, value in dict.items(matplotlib.rcParams) if name != "backend"}
+
+    before = settings()
     plots.frames({"row": images})
-    assert matplotlib.rcParams == before
+    assert settings() == before
