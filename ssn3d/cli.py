@@ -20,6 +20,9 @@ CHANGES = click.option(
     help="Change a field of RunConfig, such as strategy=unsupervised.",
 )  # fmt: skip
 
+TESTED = ("test_protocol", "test_frames", "metric", "data_seed", "jitter", "label_noise")
+"""Fields that decide how a network is measured, or on what, but not how it was trained."""
+
 
 @click.group()
 @click.version_option(package_name="ssn3d")
@@ -32,31 +35,37 @@ def main() -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
+@click.option("--seeds", type=click.IntRange(1), help="How many; the notebooks' own by default.")
+@click.option("--device", help="Where to compute, such as cuda; the notebooks' own by default.")
 @click.option(
-    "--seeds", type=click.IntRange(1), help="How many seeds; the notebooks' own by default."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where results go: figures/ by default, but build/figures unless at scale demo with the "
+    "notebooks' own seeds, so that a trial replaces no result.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Instead of figures/."
-)
-def figures(names: tuple[str, ...], scale: str, seeds: int | None, out: Path | None) -> None:
+def figures(
+    names: tuple[str, ...], scale: str, seeds: int | None, device: str | None, out: Path | None
+) -> None:
     """Regenerate tables and figures: all, or those of the notebooks NAMES."""
     from . import reproduce
     from .data import project_folder
 
     started = time.perf_counter()
-    folder = (out or project_folder() / "figures").resolve()
-    parameters: dict[str, Any] = {"scale": scale} | ({} if seeds is None else {"seeds": seeds})
-    outcomes = []
+    usual = "figures" if scale == "demo" and seeds is None else "build/figures"
+    folder = (out or project_folder() / usual).resolve()
+    wanted = {"scale": scale, "seeds": seeds, "device": device}
+    parameters = {name: value for name, value in wanted.items() if value is not None}
     with _usage_errors():
         chosen = reproduce.choose(names)
+    outcomes = []
     for notebook in chosen:
-        click.echo(f"{notebook.stem} at scale {scale} ...")
-        outcomes.append(reproduce.run(notebook, folder, parameters))
+        click.echo(f"{notebook.stem} at scale {scale}")
+        outcomes.append(reproduce.run(notebook, folder, parameters, click.echo))
     click.echo(reproduce.report(outcomes))
-    click.echo(f"{time.perf_counter() - started:.0f} seconds in all")
+    click.echo(f"{time.perf_counter() - started:.0f} seconds in all, results in {folder.name}/")
     failed = [outcome.notebook for outcome in outcomes if outcome.error]
     if failed:
-        raise click.ClickException(f"failed: {', '.join(failed)}")
+        raise click.ClickException(f"failed, see build/failed: {', '.join(failed)}")
 
 
 @main.command()
@@ -96,10 +105,16 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
         run = store.read(store.store_folder() / run_id)
         if run is None:
             raise ValueError(f"no run {run_id!r} in {store.store_folder()}")
-        config = replace(run.config, **_parse(changes))
+        changed = _parse(changes)
+        if unfit := sorted(changed.keys() - TESTED):
+            raise ValueError(
+                f"{unfit[0]} was settled when the run was trained; what may be changed to measure "
+                f"it once more is {', '.join(TESTED)}"
+            )
+        config = replace(run.config, **changed)
         split = split_of(config)
         result = train.evaluate(config, run.model().to(device), split, device=device)
-    _report(run_id, train.summary(split, result))
+    _report(" ".join((run_id, *changes)), train.summary(split, result))
 
 
 @main.command()
@@ -133,7 +148,7 @@ def _usage_errors() -> Iterator[None]:
     """Bad input ends with its message, not with a traceback."""
     try:
         yield
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
+    except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -9,22 +9,24 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Scale = Literal["smoke", "demo", "paper"]
 Dataset = Literal["ilids_vid", "mars", "dukemtmc"]
+Source = Literal["rendered", "real"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
 SCALES: tuple[str, ...] = get_args(Scale)
 DATASETS: tuple[str, ...] = get_args(Dataset)
+SOURCES: tuple[str, ...] = get_args(Source)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All that decides the numbers of a run.  Defaults are the paper's, `preset` scales them.
+    """All that decides the numbers of a run.  Defaults are the paper's for MARS; see `preset`.
 
     Quotes are the paper's own words; fields without one are choices it leaves open.
     """
 
     # data
     dataset: Dataset
-    source: Literal["rendered", "real"] = "rendered"
+    source: Source = "rendered"
     split: int = 0
     """Which of the ten divisions of iLIDS-VID; the other sets have one, number 0."""
     height: int = 256
@@ -111,6 +113,20 @@ class RunConfig:
                 f"labels are of the nine body points, so parts must be 9, got {self.parts}; "
                 'any number goes with strategy="unsupervised"'
             )
+        for name, (low, high) in _RANGES.items():
+            if (value := getattr(self, name)) is not None and not low <= value <= high:
+                raise ValueError(f"{name} must be within {low:g}..{high:g}, got {value}")
+        if self.window % 2 == 0:
+            raise ValueError(f"window must be odd, to have a centre cell, got {self.window}")
+        if self.backbone == "small" and self.pretrained:
+            raise ValueError(
+                'there are no ImageNet weights for backbone="small"; set pretrained=False'
+            )
+        if self.train_people is not None and self.train_people < self.ids_per_batch:
+            raise ValueError(
+                f"a batch takes {self.ids_per_batch} people, but train_people is "
+                f"{self.train_people}; raise it or lower ids_per_batch"
+            )
         for name in ("ids_per_batch", "clips_per_id"):
             if getattr(self, name) < 2:
                 raise ValueError(
@@ -162,6 +178,16 @@ _COUNTS = (
 )
 """Fields that are at least 1."""
 
+_RANGES = {
+    "jitter": (0, 0.5),
+    "label_noise": (0, 10),
+    "ssn_weight": (0, 1e6),
+    "margin": (0, 1e6),
+    "learning_rate": (1e-12, 1e6),
+    "decay": (1e-12, 1),
+    "weight_decay": (0, 1e6),
+}
+"""Least and most of numbers that are no counts; nothing lies in a range that is not finite."""
 _SMALL = {
     # Not in the paper: a trunk and a schedule that two CPU cores can afford
     "height": 64,
@@ -176,13 +202,15 @@ _SMALL = {
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": _SMALL
     | {
-        "train_people": 8,
-        "test_people": 8,
+        "height": 32,
+        "width": 16,
+        "train_people": 6,
+        "test_people": 6,
         "longest_tracklet": 8,
         "ids_per_batch": 4,
         "clips_per_id": 2,
         "epochs": 2,
-        "steps_per_epoch": 2,
+        "steps_per_epoch": 1,
         "decay_every": 1,
         "test_frames": 8,
     },

@@ -17,13 +17,13 @@ def ssn_loss(
 
     Args:
         logits: [f n m] 2nd round score of part n as class m, with as many classes as parts.
-        present: [f n] bool, False for parts that are not known in a frame and must not count.
+        present: [f n] how much each part of each frame counts: bool, or weights in 0..1.
         reduction: over the parts.  "sum" is Eq. (4) as printed, whose chance level is n ln n.
             Not in the paper: "mean", whose chance level ln n does not grow with n otherwise.
-            Over frames it is the mean either way.
 
     Returns:
-        Scalar in nats; 0 if no part is present at all.
+        Scalar in nats: with "mean" over all parts present in all frames, with "sum" over the
+        frames that have any; 0 if there are none.
     """
     n, m = logits.shape[-2:]
     if n != m:
@@ -31,14 +31,13 @@ def ssn_loss(
     if reduction not in ("mean", "sum"):
         raise ValueError(f'ssn_loss: reduction must be "mean" or "sum", got {reduction!r}')
     if present is None:
-        present = logits.new_ones(logits.shape[:2], dtype=torch.bool)
+        present = logits.new_ones(logits.shape[:2])
     own_class = repeat(torch.arange(n, device=logits.device), "n -> f n", f=len(logits))
     entropy = F.cross_entropy(
         rearrange(logits, "f n m -> f m n").float(), own_class, reduction="none"
     )
-    total = (entropy * present).sum()
-    count = present.sum() if reduction == "mean" else present.any(dim=1).sum()
-    return total / count.clamp(min=1)
+    count = present.sum() if reduction == "mean" else present.amax(dim=1).sum()
+    return (entropy * present).sum() / count.clamp(min=1e-12)
 
 
 def batch_hard_triplet(embeddings: Tensor, ids: Tensor, margin: float = 0.3) -> Tensor:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +14,11 @@ from typing import Any, NamedTuple
 import nbformat
 import papermill
 
+from . import store
 from .config import nearest
 from .data import project_folder
 from .results import MANIFEST
+from .runs import describe
 from .store import store_folder
 
 
@@ -51,20 +55,31 @@ def choose(names: Sequence[str]) -> list[Path]:
     return [known.get(name) or short[name] for name in names] or list(known.values())
 
 
-def run(notebook: Path, figures: Path, parameters: Mapping[str, Any]) -> Outcome:
+def run(
+    notebook: Path,
+    figures: Path,
+    parameters: Mapping[str, Any],
+    say: Callable[[str], None] = lambda line: None,
+) -> Outcome:
     """Execute a notebook; what it shows goes to `figures`, its executed copy to figures/executed.
 
     Args:
         notebook: the stripped source.
         figures: folder of results.
         parameters: those among them that the notebook has are passed on.
+        say: told of each run as it is made.  Of a notebook that fails, the copy with the error
+            is kept in build/failed.
     """
     before, started = _stored(), time.perf_counter()
     known = papermill.inspect_notebook(notebook)
     executed = figures / "executed" / notebook.name
     executed.parent.mkdir(parents=True, exist_ok=True)
     error = None
-    with tempfile.TemporaryDirectory() as scratch, _environment(figures, Path(scratch)):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _environment(figures, Path(scratch)),
+        _news(say, before),
+    ):
         draft = Path(scratch) / notebook.name
         try:
             papermill.execute_notebook(
@@ -75,14 +90,15 @@ def run(notebook: Path, figures: Path, parameters: Mapping[str, Any]) -> Outcome
                 progress_bar=False,
                 store_widget_state=False,
             )
-            content = _portable(nbformat.read(draft, as_version=4))
-            nbformat.write(content, executed)
-        except papermill.PapermillExecutionError as failure:
-            error = f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
-        except Exception as failure:  # a dead kernel, a full disk: the other notebooks go on
-            error = f"{type(failure).__name__}: {failure}"
-    used = _used(figures, notebook.stem)
-    new = used - before
+            nbformat.write(_portable(nbformat.read(draft, as_version=4)), executed)
+        except Exception as failure:  # whatever it is, the other notebooks go on
+            error = _in_words(failure)
+            kept = project_folder() / "build" / "failed" / notebook.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            if draft.exists():
+                shutil.copy(draft, kept)
+    new = _stored() - before
+    used = _used(figures, notebook.stem) if error is None else new
     return Outcome(notebook.stem, time.perf_counter() - started, len(used - new), len(new), error)
 
 
@@ -134,6 +150,38 @@ def _environment(figures: Path, scratch: Path) -> Iterator[None]:
     finally:
         for name, value in kept.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
+    """Tell of runs as they appear in the store, which processes of the notebook's own make."""
+    done = threading.Event()
+
+    def watch() -> None:
+        told = set(known)
+        while not done.wait(2):
+            for name in sorted(_stored() - told):
+                run = store.read(store_folder() / name)
+                if run:
+                    seconds = sum(run.made["seconds"].values())
+                    say(
+                        f"  MISS {name} {describe(run.config)}: {run.made['why']} ({seconds:.0f} s)"
+                    )
+                told.add(name)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _in_words(failure: Exception) -> str:
+    if isinstance(failure, papermill.PapermillExecutionError):
+        return f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
+    return f"{type(failure).__name__}: {failure}"
 
 
 def _stored() -> set[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,14 @@ def record(
             name: sorted({getattr(run.config, name) for run in runs}) for name in PROTOCOL
         },
         "versions": _different(run.made["versions"] for run in runs),
-        "numbers": list(numbers),
+        "numbers": [_without_nan(number) for number in numbers],
         "runs": {
             run.id: {
                 "dataset": run.config.dataset,
                 "strategy": run.config.strategy,
                 "seed": run.config.seed,
+                "split": run.config.split,
+                "data_seed": run.config.data_seed,
                 "device": run.made["device"],
                 "seconds": run.made["seconds"],
             }
@@ -66,9 +69,19 @@ def record(
         manifest = json.loads(path.read_text()) if path.exists() else {}
         manifest[artefact] = entry
         draft = folder / f".{MANIFEST}.draft"
-        draft.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
+        draft.write_text(
+            json.dumps(dict(sorted(manifest.items())), indent=1, allow_nan=False) + "\n"
+        )
         draft.replace(path)
 
 
 def _different(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(thing): thing for thing in things}.values())
+
+
+def _without_nan(number: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: what is missing is null."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in number.items()
+    }

@@ -6,6 +6,7 @@ Two askers for one run train it once: the second waits for the first and finds i
 import logging
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ __all__ = ["Run", "find", "identify", "load_or_train", "prepare", "sweep"]
 
 log = logging.getLogger(__name__)
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Seeds, threads and folders belong to a process: workers with several threads must take turns."""
 WORTH_PROCESSES = 200
 """Steps of training below which starting processes takes longer than the work itself."""
 
@@ -61,8 +64,9 @@ def load_or_train(
         if run := _intact(name, log.debug):
             log.info("HIT %s %s (made by another process just now)", name, describe(config))
             return run
-        log.info("MISS %s %s: %s", name, describe(config), _why_missing(config))
-        _make(config, name, device, on_step)
+        why = _why_missing(config)
+        log.info("MISS %s %s: %s", name, describe(config), why)
+        _make(config, name, why, device, on_step)
     run = _intact(name)
     if run is None:
         raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
@@ -88,9 +92,12 @@ def sweep(
     configs = list(configs)
     missing = list({identify(config): config for config in configs if not find(config)}.values())
     log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
+    tasks = (
+        len(missing) if torch.device(device).type == "cpu" else 1
+    )  # an accelerator is not shared
     with (
         tqdm(total=len(missing), desc="training", unit="run", disable=not missing) as bar,
-        _workers(client, missing, len(missing)) as workers,
+        _workers(client, missing, tasks) as workers,
     ):
         if workers is None:
             for config in missing:
@@ -122,8 +129,14 @@ def describe(config: RunConfig) -> str:
 
 
 def _make(
-    config: RunConfig, name: str, device: torch.device | str, on_step: train.OnStep | None
+    config: RunConfig,
+    name: str,
+    why: str,
+    device: torch.device | str,
+    on_step: train.OnStep | None,
 ) -> None:
+    with torch.random.fork_rng():
+        train.build(config).to(device)  # what keeps it from being built shows before long work
     split = split_of(config)
     train.check(config, split)
     started = time.perf_counter()
@@ -132,6 +145,7 @@ def _make(
     metrics = train.summary(split, train.evaluate(config, network, split, device=device))
     evaluated = time.perf_counter()
     made = {
+        "why": why,
         "data": identity_of(config),
         "code": _code(config.dataset, config.aggregator),
         "device": _device_name(device),
@@ -201,8 +215,9 @@ def _remote(
     function: Callable[..., Any], config: RunConfig, folders: dict[str, str], **options: Any
 ) -> str:
     """Call a function in a worker that uses the caller's folders; only a name travels back."""
-    os.environ.update(folders)
-    result = function(config, **options)
+    with _ONE_AT_A_TIME:
+        os.environ.update(folders)
+        result = function(config, **options)
     return result.id if isinstance(result, Run) else str(result)
 
 

@@ -3,12 +3,9 @@
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors.torch import load, save
@@ -17,6 +14,7 @@ from torch import nn
 from . import train
 from .config import RunConfig
 from .data import data_folder
+from .datasets.drafts import drafted
 from .models.reid import ReID
 
 WEIGHTS = "weights.safetensors"
@@ -32,7 +30,7 @@ class Run:
     metrics: dict[str, Any]
     """See `train.summary`."""
     made: dict[str, Any]
-    """Provenance: identity of data and code, versions, device, seconds, and the files' digests."""
+    """Provenance: why it was made, of which data and code, versions, device, seconds, digests."""
 
     @property
     def id(self) -> str:
@@ -104,21 +102,9 @@ def write(
         WEIGHTS: save(weights),
     }
     made = made | {"sha256": {name: _sha256(content) for name, content in files.items()}}
-    with _draft(folder) as draft:
+    with drafted(folder) as draft:
         for name, content in {**files, "made.json": _json(made)}.items():
             (draft / name).write_bytes(content)
-
-
-@contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the name `folder` if all goes well, else vanishes."""
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as private:
-        draft = Path(private, folder.name)  # has the usual permissions, which `private` has not
-        draft.mkdir()
-        yield draft
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.replace(folder)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from typing import Any
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -162,10 +162,10 @@ def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor
             frames = rearrange(batch.labelled, "b l c h w -> (b l) c h w")
             ssn: SSN = model.aggregator.ssn  # type: ignore[assignment]
             anchors = ssn.anchor(model.features(frames), labels)
-            known = (~labels.isnan().any(-1)).expand(len(anchors), -1, -1)
-            present = torch.cat(
-                [known.new_ones(logits.shape[:2]), rearrange(known, "k f n -> (k f) n")]
-            )
+            # without weight sharing each of k classifiers judges every labelled frame: 1/k each
+            known = (~labels.isnan().any(-1)).float() / len(anchors)
+            known = repeat(known, "f n -> (k f) n", k=len(anchors))
+            present = torch.cat([known.new_ones(logits.shape[:2]), known])
             logits = torch.cat([logits, rearrange(anchors, "k f n m -> (k f) n m")])
     return losses.objective(
         output.embedding,
@@ -186,7 +186,7 @@ def embed(
     device: torch.device | str = "cpu",
     clips_per_batch: int = 8,
 ) -> Tensor:
-    """One vector a tracklet: the mean over its test clips, which cover all of its frames.
+    """One vector a tracklet: the mean over the snippets of its test clips, which cover all frames.
 
     No more than `clips_per_batch` clips are in memory at a time, however long a tracklet is.
 
@@ -218,12 +218,11 @@ def embed(
                 frames = rearrange(frames, pattern, t=t)
                 points = None if points is None else rearrange(points, pattern, t=t)
             output = model(frames.to(device), points if points is None else points.to(device))
-            snippets = output.embedding.float().cpu()
-            vectors.append(reduce(snippets, "(k s) d -> k d", "mean", k=len(batch)))
-            owners += [owner for owner, _ in batch]
-    clip_vectors, rows = torch.cat(vectors), torch.tensor(owners)
-    totals = clip_vectors.new_zeros(len(tracklets), clip_vectors.shape[1])
-    return totals.index_add_(0, rows, clip_vectors) / rows.bincount()[:, None]
+            vectors.append(output.embedding.float().cpu())
+            owners += [owner for owner, _ in batch for _ in range(len(frames) // len(batch))]
+    snippets, rows = torch.cat(vectors), torch.tensor(owners)
+    totals = snippets.new_zeros(len(tracklets), snippets.shape[1]).index_add_(0, rows, snippets)
+    return totals / rows.bincount()[:, None]
 
 
 def evaluate(

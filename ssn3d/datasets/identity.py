@@ -9,6 +9,9 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+LISTS = (".mat", ".txt", ".json", ".npz")
+"""Files that say what a data set's images show, as against the images themselves."""
+
 
 def digest(value: Any) -> str:
     """Twelve hexadecimal digits that stand for a value made of JSON's types."""
@@ -37,7 +40,9 @@ def source_digest(modules: Iterable[str], *, but: Iterable[str] = ()) -> str:
 
 
 def folder_digest(root: Path) -> str:
-    """A digest of the names and sizes of all files below a folder, without reading them.
+    """A digest of a data set: the names and sizes of its images, the contents of its lists.
+
+    Files whose name begins with a dot do not count.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -47,11 +52,12 @@ def folder_digest(root: Path) -> str:
             f"expected a data set in the folder {root}, but it does not exist; put it there, set "
             'SSN3D_DATA to the folder that holds it, or use source="rendered"'
         )
-    found = [
-        (Path(folder, name).relative_to(root).as_posix(), Path(folder, name).stat().st_size)
-        for folder, _, names in os.walk(root, followlinks=True)
-        for name in names
-    ]
+    found = []
+    for folder, _, names in os.walk(root, followlinks=True):
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+            listing = path.suffix in LISTS
+            content = digest(path.read_bytes().hex()) if listing else path.stat().st_size
+            found.append([path.relative_to(root).as_posix(), content])
     return digest(sorted(found))
 
 

@@ -4,11 +4,11 @@ from dataclasses import asdict, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock
 
+from .drafts import drafted
 from .identity import digest, source_digest
 from .streams import one_thread
 from .walkers import PROFILES, Profile, render
@@ -72,12 +72,8 @@ def materialise(
     with FileLock(folder / f"{name}.lock"):
         if not root.is_dir():
             layout = import_module(f".{dataset}", __package__)
-            with TemporaryDirectory(prefix=f".{name}-", dir=folder) as private:
-                draft = Path(private, name)  # has the usual permissions, which `private` has not
-                draft.mkdir()
-                with one_thread():
-                    layout.write(render(profile, seed=seed, height=height, width=width), draft)
-                draft.replace(root)
+            with drafted(root) as draft, one_thread():
+                layout.write(render(profile, seed=seed, height=height, width=width), draft)
     return root
 
 
