@@ -183,7 +183,7 @@ _RANGES = {
     "label_noise": (0, 10),
     "ssn_weight": (0, 1e6),
     "margin": (0, 1e6),
-    "learning_rate": (1e-12, 1e6),
+    "learning_rate": (0, 1e6),
     "decay": (1e-12, 1),
     "weight_decay": (0, 1e6),
 }

@@ -48,6 +48,7 @@ def tiny_config() -> RunConfig:
         embedding=16,
         ids_per_batch=2,
         epochs=1,
+        steps_per_epoch=2,
         precision="float32",
     )
 

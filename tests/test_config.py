@@ -12,13 +12,13 @@ OTHER = {
     "height": 128,
     "width": 64,
     "data_seed": 1,
-    "train_people": 5,
-    "test_people": 5,
+    "train_people": 9,
+    "test_people": 9,
     "longest_tracklet": 6,
     "jitter": 0.0,
     "label_noise": 0.5,
     "aggregator": "average",
-    "backbone": "small",
+    "backbone": "resnet34",
     "pretrained": False,
     "parts": 6,
     "window": 5,
@@ -68,7 +68,7 @@ def test_equal_settings_have_one_run_id():
     assert replace(BASE).run_id("data", "code") == BASE.run_id("data", "code")
 
 
-@pytest.mark.parametrize("field", ["ssn_weight", "jitter"])
+@pytest.mark.parametrize("field", ["ssn_weight", "label_noise"])
 def test_one_and_one_point_zero_are_one_run(field):
     whole, real = replace(BASE, **{field: 1}), replace(BASE, **{field: 1.0})
     assert whole == real
@@ -96,6 +96,12 @@ def test_unknown_names_are_refused_with_the_nearest_known_one(scale, dataset, ch
         ({"epochs": "6"}, r"epochs must be int, got '6' \(str\)"),
         ({"epochs": 6.0}, r"epochs must be int, got 6.0 \(float\)"),
         ({"epochs": None}, r"epochs must be int, got None"),
+        ({"window": 4}, "window must be odd, to have a centre cell, got 4"),
+        ({"backbone": "small"}, 'no ImageNet weights for backbone="small"'),
+        ({"train_people": 7}, "a batch takes 8 people, but train_people is 7"),
+        ({"ssn_weight": float("nan")}, r"ssn_weight must be within 0\.\.1e\+06, got nan"),
+        ({"learning_rate": -1.0}, "learning_rate must be within 0"),
+        ({"jitter": 0.6}, r"jitter must be within 0\.\.0.5, got 0.6"),
         ({"train_people": 2.5}, r"train_people must be int or None, got 2.5 \(float\)"),
         ({"margin": "wide"}, r"margin must be float, got 'wide' \(str\)"),
         ({"shared": 1}, r"shared must be bool, got 1 \(int\)"),

@@ -143,7 +143,11 @@ def test_tracked_files_are_small_and_name_no_machine():
 def test_the_readme_shows_the_table_that_was_measured():
     readme = (ROOT / "README.md").read_text()
     shown = re.search(r"<!-- table1 -->\n(.*?)<!-- /table1 -->", readme, re.DOTALL)
-    assert shown[1].strip() == (ROOT / "figures" / "table1.md").read_text().strip()
+    kept = ["git", "show", "HEAD:figures/table1.md"]  # not a reader's own, on other processors
+    committed = subprocess.run(kept, cwd=ROOT, capture_output=True, text=True)
+    if committed.returncode:
+        pytest.skip("not a git checkout with results")
+    assert shown[1].strip() == committed.stdout.strip()
 
 
 def test_links_in_the_readme_lead_somewhere():

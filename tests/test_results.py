@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from ssn3d import results
 from ssn3d.runs import load_or_train
 
@@ -14,15 +16,16 @@ def test_the_manifest_says_where_every_number_comes_from(tiny_config, store, tmp
             notebook="01_good",
             scale="smoke",
             runs=[run],
-            numbers=[{"row": "unsupervised", "mean": 50.0}],
+            numbers=[{"row": "unsupervised", "mean": 50.0, "paper": float("nan")}],
             files=[tmp_path / "table.md"],
         )
-    manifest = json.loads((tmp_path / "results.json").read_text())
+    text = (tmp_path / "results.json").read_text()
+    manifest = json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
     entry = manifest["table1"]
     assert list(manifest) == ["table1"]
     assert list(entry["runs"]) == [run.id]
     assert entry["data"] == {"ilids_vid": run.made["data"]}
     assert entry["versions"] == [run.made["versions"]]
     assert entry["protocol"]["test_protocol"] == ["split"]
-    assert entry["numbers"] == [{"row": "unsupervised", "mean": 50.0}]
+    assert entry["numbers"] == [{"row": "unsupervised", "mean": 50.0, "paper": None}]
     assert len(entry["sha256"]["table.md"]) == 64

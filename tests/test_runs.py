@@ -88,7 +88,7 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    assert set(made) == {"data", "code", "device", "seconds", "versions", "sha256"}
+    assert set(made) == {"why", "data", "code", "device", "seconds", "versions", "sha256"}
     assert set(made["versions"]) == {"python", "ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)
@@ -292,7 +292,21 @@ def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, wo
     assert said == ["HIT", "MISS"]
 
 
-def test_what_stops_a_run_in_a_worker_reaches_the_caller(tiny_config, store, workers):
-    wrong = replace(tiny_config, ids_per_batch=5)
-    with pytest.raises(ValueError, match="a batch takes 5 people"):
-        runs.sweep([wrong, replace(wrong, seed=1)], client=workers)
+def test_what_stops_a_run_in_a_worker_reaches_the_caller(
+    tiny_config, store, workers, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
+    for frame in data.root_of(tiny_config).rglob("*.png"):
+        frame.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"person.*\.png is not a readable image"):
+        runs.sweep([tiny_config, replace(tiny_config, seed=1)], client=workers)
+
+
+def test_workers_of_several_threads_take_turns(tiny_config, store, tmp_path, monkeypatch):
+    folders = {name: os.environ[name] for name in ("SSN3D_DATA", "SSN3D_RUNS")}
+    wanted = [replace(tiny_config, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda c: runs._remote(runs.load_or_train, c, folders), wanted))
+    beside = [contents(run) for run in runs.sweep(wanted)]
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "one by one"))
+    assert [contents(run) for run in runs.sweep(wanted)] == beside

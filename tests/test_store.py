@@ -103,9 +103,13 @@ def test_the_network_comes_back_as_it_was(folder, tiny_config, tiny_split, train
     assert torch.equal(train.embed(tiny_config, network, tiny_split.query), expected)
 
 
-def test_a_network_needs_no_imagenet_weights_to_come_back(folder, tiny_config, trained):
-    # there are none for this trunk, so building it as for training would fail
-    store.write(folder, replace(tiny_config, pretrained=True), *trained, METRICS, MADE)
+def test_a_network_needs_no_imagenet_weights_to_come_back(
+    folder, tiny_config, trained, monkeypatch
+):
+    config = replace(tiny_config, backbone="resnet34", pretrained=True)
+    network = train.build(replace(config, pretrained=False))
+    store.write(folder, config, network, trained[1], METRICS, MADE)
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", None)
     assert store.read(folder).model()
 
 

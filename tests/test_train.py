@@ -192,7 +192,7 @@ def test_an_unknown_aggregator_is_refused_with_the_nearest(tiny_config):
 def by_hand(config, network, tracklet: Tracklet) -> torch.Tensor:
     """One embedding after the other, one clip after the other."""
     length, clip, t = len(tracklet), config.test_frames, config.clip_frames
-    clips = []
+    vectors = []
     for start in range(0, length, clip):
         inside = list(range(start, min(start + clip, length)))
         snippets = [inside]
@@ -200,19 +200,17 @@ def by_hand(config, network, tracklet: Tracklet) -> torch.Tensor:
             stride = math.ceil(len(inside) / t)
             looped = (inside * t)[: stride * t]
             snippets = [looped[first::stride] for first in range(stride)]
-        vectors = []
         for snippet in snippets:
             points = None
             if config.strategy == "supervised":
                 points = tracklet.points.estimated[snippet][None]
             vectors.append(network(load_frames(tracklet, snippet)[None], points).embedding[0])
-        clips.append(torch.stack(vectors).mean(0))
-    return torch.stack(clips).mean(0)
+    return torch.stack(vectors).mean(0)
 
 
 @pytest.mark.parametrize("protocol", ["split", "full"])
 @pytest.mark.parametrize("strategy", ["supervised", "unsupervised"])
-def test_an_embedding_is_the_mean_over_clips_that_cover_the_tracklet(
+def test_an_embedding_is_the_mean_over_snippets_that_cover_the_tracklet(
     tiny_config, tiny_split, trained, protocol, strategy
 ):
     config = replace(tiny_config, test_protocol=protocol, strategy=strategy)
@@ -220,7 +218,7 @@ def test_an_embedding_is_the_mean_over_clips_that_cover_the_tracklet(
     assert any(len(tracklet) % config.test_frames for tracklet in tiny_split.gallery)
     with torch.inference_mode():
         expected = torch.stack([by_hand(config, network, t) for t in tiny_split.gallery])
-    assert_close(train.embed(config, network, tiny_split.gallery), expected, rtol=1e-4, atol=1e-5)
+    assert_close(train.embed(config, network, tiny_split.gallery), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_tracklet_shorter_than_a_snippet_is_embedded(tiny_config, tiny_split, trained):

@@ -130,4 +130,4 @@ def test_the_executed_copy_is_whole_and_belongs_to_this_source(notebook):
     assert not any(output.output_type == "error" for cell in ran for output in cell.outputs)
     sources = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
     assert [cell.source for cell in executed.cells if cell.id != "injected-parameters"] == sources
-    assert "/home/" not in json.dumps(executed)
+    assert str(ROOT) not in json.dumps(executed)
