@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 STYLE: Any = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
-    "figure.dpi": 150,
+    "figure.dpi": 100,
+    "savefig.dpi": 150,
     "savefig.bbox": "tight",
     "font.family": "DejaVu Sans",
     "svg.hashsalt": "ssn3d",
