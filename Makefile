@@ -42,9 +42,8 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 lock: $(READY)
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate --python-version 3.11 \
-		--extra notebooks --extra test -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --extra notebooks --extra test -o requirements.lock pyproject.toml
 	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
 
 clean:
