@@ -81,6 +81,14 @@ def test_the_environment_sets_the_scale_unless_it_was_injected(shell, monkeypatc
     assert shell.user_ns["scale"] == "demo"
 
 
+def test_the_environment_sets_the_scale_where_cells_are_not_recorded(shell, monkeypatch):
+    monkeypatch.setenv("SSN3D_SCALE", "smoke")
+    shell.run(CELL)
+    shell.user_ns["In"] = [""]  # as under nbval
+    notebook.check_parameters()
+    assert shell.user_ns["scale"] == "smoke"
+
+
 def test_cells_with_magics_are_no_obstacle(shell):
     shell.run(CELL)
     shell.user_ns["In"].append("%matplotlib inline")

@@ -33,7 +33,8 @@ def test_a_failed_notebook_is_named_and_the_others_run(project, store):
     figures = project / "figures"
     done = CliRunner().invoke(main, ["figures", "--scale", "smoke", "--out", str(figures)])
     assert done.exit_code == 1
-    assert "Error: failed: 02_bad" in done.output
+    assert "Error: failed, see build/failed: 02_bad" in done.output
+    assert (project / "build" / "failed" / "02_bad.ipynb").exists()
     assert "FAILED: cell 3: ZeroDivisionError: division by zero" in done.output
     executed = {path.name for path in (figures / "executed").iterdir()}
     assert executed == {"01_good.ipynb", "03_also_good.ipynb"}
