@@ -1,24 +1,33 @@
 """One flat description of a run, its three scales, and the name that follows from all of it."""
 
-import difflib
-import hashlib
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
-Scale = Literal["smoke", "demo", "paper"]
+from .settings import SCALES, Scale, Settings, check, nearest
+
+__all__ = [
+    "DATASETS",
+    "PRESETS",
+    "SCALES",
+    "SOURCES",
+    "Dataset",
+    "RunConfig",
+    "Scale",
+    "Source",
+    "Strategy",
+    "nearest",
+]
+
 Dataset = Literal["ilids_vid", "mars", "dukemtmc"]
 Source = Literal["rendered", "real"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
-SCALES: tuple[str, ...] = get_args(Scale)
 DATASETS: tuple[str, ...] = get_args(Dataset)
 SOURCES: tuple[str, ...] = get_args(Source)
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Settings):
     """All that decides the numbers of a run.  Defaults are the paper's for MARS; see `preset`.
 
     Quotes are the paper's own words; fields without one are choices it leaves open.
@@ -94,15 +103,23 @@ class RunConfig:
     """split: each clip as strided snippets of `clip_frames`, as in training; full: as it is."""
     metric: Literal["euclidean", "cosine"] = "euclidean"
 
+    COUNTS = (
+        *("height", "width", "parts", "window", "hidden", "block_width", "embedding"),
+        *("labelled_frames", "epochs", "steps_per_epoch", "decay_every"),
+        *("clip_frames", "clip_stride", "test_frames"),
+    )
+    RANGES = {  # noqa: RUF012
+        "jitter": (0, 0.5),
+        "label_noise": (0, 10),
+        "ssn_weight": (0, 1e6),
+        "margin": (0, 1e6),
+        "learning_rate": (0, 1e6),
+        "decay": (1e-12, 1),
+        "weight_decay": (0, 1e6),
+    }
+
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(RunConfig).items():
-            value = getattr(self, name)
-            _check(name, value, kind)
-            if kind in (float, float | None) and value is not None:
-                object.__setattr__(self, name, float(value))  # 1 and 1.0 are one run
-        for name in _COUNTS:
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        super().__post_init__()
         if not 0 <= self.split < (10 if self.dataset == "ilids_vid" else 1):
             raise ValueError(
                 f"split must be 0..9 for ilids_vid and 0 for the others, got {self.split} "
@@ -113,9 +130,6 @@ class RunConfig:
                 f"labels are of the nine body points, so parts must be 9, got {self.parts}; "
                 'any number goes with strategy="unsupervised"'
             )
-        for name, (low, high) in _RANGES.items():
-            if (value := getattr(self, name)) is not None and not low <= value <= high:
-                raise ValueError(f"{name} must be within {low:g}..{high:g}, got {value}")
         if self.window % 2 == 0:
             raise ValueError(f"window must be odd, to have a centre cell, got {self.window}")
         if self.backbone == "small" and self.pretrained:
@@ -151,43 +165,13 @@ class RunConfig:
         Raises:
             ValueError: an unknown scale, data set or field, with the nearest known one.
         """
-        _check("scale", scale, Scale)
-        _check("dataset", dataset, Dataset)
-        unknown = [name for name in changes if name not in {field.name for field in fields(cls)}]
-        if unknown:
-            known = [field.name for field in fields(cls)]
-            raise ValueError(f"RunConfig has no field {unknown[0]!r}{nearest(unknown[0], known)}")
+        check("scale", scale, Scale)
+        check("dataset", dataset, Dataset)
+        cls.check_names(changes)
         paper = cls(dataset=dataset, ssn_weight=0.05 if dataset == "dukemtmc" else 0.1)
         return replace(paper, **(PRESETS[scale] | changes))
 
-    def run_id(self, data: str, code: str) -> str:
-        """The run's name in the store: another name for any other field, data or code.
 
-        Args:
-            data: identity of the data set.
-            code: digest of the sources that compute the run.
-        """
-        everything = json.dumps([asdict(self), data, code], sort_keys=True)
-        return hashlib.sha256(everything.encode()).hexdigest()[:12]
-
-
-_COUNTS = (
-    *("height", "width", "parts", "window", "hidden", "block_width", "embedding"),
-    *("labelled_frames", "epochs", "steps_per_epoch", "decay_every"),
-    *("clip_frames", "clip_stride", "test_frames"),
-)
-"""Fields that are at least 1."""
-
-_RANGES = {
-    "jitter": (0, 0.5),
-    "label_noise": (0, 10),
-    "ssn_weight": (0, 1e6),
-    "margin": (0, 1e6),
-    "learning_rate": (0, 1e6),
-    "decay": (1e-12, 1),
-    "weight_decay": (0, 1e6),
-}
-"""Least and most of numbers that are no counts; nothing lies in a range that is not finite."""
 _SMALL = {
     # Not in the paper: a trunk and a schedule that two CPU cores can afford
     "height": 64,
@@ -225,28 +209,3 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
 }
 """What each scale changes of the paper's settings."""
-
-
-def _check(name: str, value: object, kind: Any) -> None:
-    """Raise ValueError unless `value` is of the annotated `kind`."""
-    options = get_args(kind)
-    if get_origin(kind) is Literal:
-        if value in options:
-            return
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}"
-            + nearest(value, options)
-        )
-    kinds = options or (kind,)
-    if isinstance(value, bool) and bool not in kinds:
-        pass  # True is an int to Python, but never a number of people
-    elif isinstance(value, kinds) or (float in kinds and isinstance(value, int)):
-        return
-    wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-    raise ValueError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
-
-
-def nearest(name: object, known: Iterable[object]) -> str:
-    """ "; did you mean ...?" where one of the known names is close, else nothing."""
-    close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""

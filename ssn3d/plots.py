@@ -119,7 +119,10 @@ def attention(
 
 
 def overlay(
-    images: NDArray[np.uint8], maps: NDArray[np.floating], scale: int = 4
+    images: NDArray[np.uint8],
+    maps: NDArray[np.floating],
+    scale: int = 4,
+    colours: Sequence[tuple[float, float, float]] = PART_COLOURS,
 ) -> NDArray[np.uint8]:
     """Frames, enlarged and greyed, with every part painted over them in its colour.
 
@@ -130,6 +133,7 @@ def overlay(
         images: [t H W 3].
         maps: [t n h w], each summing to 1, or to 0 for a part that is missing.
         scale: how many times larger the result is.
+        colours: of the parts.
 
     Returns:
         [t scale*H scale*W 3].
@@ -140,9 +144,9 @@ def overlay(
     peak = np.maximum(maps.max(axis=(2, 3), keepdims=True), even)
     strength = np.clip(maps - even, 0, None) / peak  # 0 where even, almost 1 where all weight is
     strength = np.stack([_enlarged(part, height, width) for part in strength.swapaxes(0, 1)])
-    colours = np.array([c for c, _ in zip(cycle(PART_COLOURS), strength, strict=False)])
+    palette = np.array([c for c, _ in zip(cycle(colours), strength, strict=False)])
     share = strength / np.maximum(strength.sum(axis=0), 1e-12)
-    paint = 255 * np.einsum("ntyx,nc->tyxc", share, colours)
+    paint = 255 * np.einsum("ntyx,nc->tyxc", share, palette)
     opacity = 0.9 * strength.max(axis=0)[..., None]
     return ((1 - opacity) * (90 + 0.65 * grey) + opacity * paint).round().astype(np.uint8)
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from filelock import FileLock
 from .store import Run
 
 MANIFEST = "results.json"
-PROTOCOL = ("test_protocol", "test_frames", "clip_frames", "metric")
 
 
 def record(
@@ -21,7 +21,7 @@ def record(
     *,
     notebook: str,
     scale: str,
-    runs: Sequence[Run],
+    runs: Sequence[Run[Any]],
     numbers: Iterable[dict[str, Any]],
     files: Iterable[Path],
 ) -> None:
@@ -32,31 +32,28 @@ def record(
         artefact: such as "table1".
         notebook: that made it, without ending.
         scale: "smoke", "demo" or "paper".
-        runs: all runs that its numbers come from.
+        runs: all runs that its numbers come from; settings that they share are kept once, those
+            in which they differ with each run.
         numbers: what it shows, as flat records.
         files: that show it, in `folder`.
     """
+    settings = {run.id: asdict(run.config) for run in runs}
+    common = {
+        name: value
+        for name, value in next(iter(settings.values())).items()
+        if all(name in one and one[name] == value for one in settings.values())
+    }
     entry = {
         "notebook": notebook,
         "scale": scale,
-        "source": sorted({run.config.source for run in runs}),
-        "data": {run.config.dataset: run.made["data"] for run in runs},
-        "seeds": sorted({run.config.seed for run in runs}),
-        "protocol": {
-            name: sorted({getattr(run.config, name) for run in runs}) for name in PROTOCOL
-        },
+        "settings": common,
+        "data": sorted({run.made["data"] for run in runs}),
         "versions": _different(run.made["versions"] for run in runs),
         "numbers": [_without_nan(number) for number in numbers],
         "runs": {
-            run.id: {
-                "dataset": run.config.dataset,
-                "strategy": run.config.strategy,
-                "seed": run.config.seed,
-                "split": run.config.split,
-                "data_seed": run.config.data_seed,
-                "device": run.made["device"],
-                "seconds": run.made["seconds"],
-            }
+            run.id: {name: value for name, value in settings[run.id].items() if name not in common}
+            | {"data": run.made["data"], "device": run.made["device"]}
+            | {"seconds": run.made["seconds"]}
             for run in runs
         },
         "sha256": {

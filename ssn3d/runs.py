@@ -7,25 +7,28 @@ import logging
 import os
 import platform
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from . import store, train
-from .config import RunConfig
-from .data import data_folder, identity_of, is_ready, root_of, split_of
+from . import store
+from .data import data_folder
 from .datasets.identity import source_digest
+from .descent import OnStep
+from .recipes import kind_of, recipe_of
+from .settings import Settings
 from .store import Run, store_folder
 
-__all__ = ["Run", "find", "identify", "load_or_train", "prepare", "sweep"]
+__all__ = ["Run", "describe", "find", "identify", "load_or_train", "prepare", "sweep"]
+
+Config = TypeVar("Config", bound=Settings)
 
 log = logging.getLogger(__name__)
 
@@ -35,25 +38,26 @@ WORTH_PROCESSES = 200
 """Steps of training below which starting processes takes longer than the work itself."""
 
 
-def identify(config: RunConfig) -> str:
+def identify(config: Settings) -> str:
     """The name of a run in the store, another for any other setting, data or code of it."""
-    return config.run_id(identity_of(config), _code(config.dataset, config.aggregator))
+    recipe = recipe_of(config)
+    return config.run_id(recipe.identity_of(config), _code(recipe.modules(config)))
 
 
-def find(config: RunConfig) -> Run | None:
+def find(config: Config) -> Run[Config] | None:
     """A finished run, or None."""
     return _intact(identify(config))
 
 
 def load_or_train(
-    config: RunConfig, *, device: torch.device | str = "cpu", on_step: train.OnStep | None = None
-) -> Run:
+    config: Config, *, device: torch.device | str = "cpu", on_step: OnStep | None = None
+) -> Run[Config]:
     """The run of a configuration, from the store if it is there.  Logs HIT or MISS, and why.
 
     Args:
         config: the run.
         device: where to compute if it must be trained.
-        on_step: see `train.fit`.
+        on_step: see `descent.descend`.
     """
     name = identify(config)
     if run := _intact(name):
@@ -74,8 +78,8 @@ def load_or_train(
 
 
 def sweep(
-    configs: Iterable[RunConfig], *, client: Any = None, device: torch.device | str = "cpu"
-) -> list[Run]:
+    configs: Iterable[Config], *, client: Any = None, device: torch.device | str = "cpu"
+) -> list[Run[Config]]:
     """Many runs; those that the store lacks are trained side by side.
 
     Results travel through the store, so a worker that dies costs one training and no result.
@@ -110,53 +114,49 @@ def sweep(
     return [load_or_train(config, device=device) for config in configs]
 
 
-def prepare(configs: Iterable[RunConfig], *, client: Any = None) -> None:
+def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
     """Make the rendered data sets that runs need and the data folder lacks, side by side.
 
     Args:
         configs: the runs.
         client: see `sweep`.
     """
-    missing = [config for config in configs if not is_ready(config)]
-    with _workers(client, missing, len({identity_of(config) for config in missing})) as workers:
+    missing = [config for config in configs if not recipe_of(config).is_ready(config)]
+    sets = {recipe_of(config).identity_of(config) for config in missing}
+    with _workers(client, missing, len(sets)) as workers:
         _data_sets(workers, missing)
 
 
-def describe(config: RunConfig) -> str:
+def describe(config: Settings) -> str:
     """A run in a few words, for people."""
-    method = config.strategy if config.aggregator == "ssn3d" else config.aggregator
-    return f"{config.dataset} {method} seed {config.seed}"
+    return recipe_of(config).describe(config)
 
 
 def _make(
-    config: RunConfig,
+    config: Settings,
     name: str,
     why: str,
     device: torch.device | str,
-    on_step: train.OnStep | None,
+    on_step: OnStep | None,
 ) -> None:
+    recipe = recipe_of(config)
     with torch.random.fork_rng():
-        train.build(config).to(device)  # what keeps it from being built shows before long work
-    split = split_of(config)
-    train.check(config, split)
-    started = time.perf_counter()
-    network, history = train.fit(config, split.train, device=device, on_step=on_step)
-    trained = time.perf_counter()
-    metrics = train.summary(split, train.evaluate(config, network, split, device=device))
-    evaluated = time.perf_counter()
+        recipe.build(config).to(device)  # what keeps it from being built shows before long work
+    network, history, metrics, seconds = recipe.make(config, device, on_step)
     made = {
+        "kind": kind_of(config),
         "why": why,
-        "data": identity_of(config),
-        "code": _code(config.dataset, config.aggregator),
+        "data": recipe.identity_of(config),
+        "code": _code(recipe.modules(config)),
         "device": _device_name(device),
-        "seconds": {"train": round(trained - started, 2), "test": round(evaluated - trained, 2)},
+        "seconds": seconds,
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
     }
     store.write(store_folder() / name, config, network, history, metrics, made)
 
 
-def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run | None:
+def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run[Any] | None:
     try:
         return store.read(store_folder() / name)
     except ValueError as error:
@@ -164,25 +164,19 @@ def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run | None:
         return None
 
 
-def _why_missing(config: RunConfig) -> str:
-    """What the nearest run in the store has different."""
-    wanted = asdict(config)
+def _why_missing(config: Settings) -> str:
+    """What the nearest run of its kind in the store has different."""
+    recipe, wanted = recipe_of(config), asdict(config)
     nearest: set[str] | None = None
     for folder in store_folder().glob("[!.]*/"):
         run = _intact(folder.name, log.debug)
-        if run is None:
+        if run is None or not isinstance(run.config, recipe.config):
             continue
         settings = asdict(run.config)
         others = {field for field in wanted if settings[field] != wanted[field]}
         if not others:
-            others = {
-                thing
-                for thing, now in (
-                    ("data", identity_of(config)),
-                    ("code", _code(config.dataset, config.aggregator)),
-                )
-                if run.made[thing] != now
-            }
+            now = {"data": recipe.identity_of(config), "code": _code(recipe.modules(config))}
+            others = {thing for thing, value in now.items() if run.made[thing] != value}
         if nearest is None or len(others) < len(nearest):
             nearest = others
     if nearest is None:
@@ -190,14 +184,18 @@ def _why_missing(config: RunConfig) -> str:
     return f"the nearest run differs in {', '.join(sorted(nearest))}"
 
 
-def _data_sets(workers: Any, configs: Sequence[RunConfig]) -> None:
-    sets = list({identity_of(config): config for config in configs}.values())
-    for _ in map(root_of, sets) if workers is None else _on(workers, root_of, sets):
+def _data_sets(workers: Any, configs: Sequence[Settings]) -> None:
+    sets = list({recipe_of(config).identity_of(config): config for config in configs}.values())
+    for _ in map(_prepared, sets) if workers is None else _on(workers, _prepared, sets):
         pass
 
 
+def _prepared(config: Settings) -> object:
+    return recipe_of(config).prepare(config)
+
+
 def _on(
-    client: Any, function: Callable[..., Any], configs: Sequence[RunConfig], **options: Any
+    client: Any, function: Callable[..., Any], configs: Sequence[Settings], **options: Any
 ) -> Iterator[str]:
     """What a function returns for each configuration, as workers get done with them."""
     from distributed import as_completed
@@ -212,7 +210,7 @@ def _on(
 
 
 def _remote(
-    function: Callable[..., Any], config: RunConfig, folders: dict[str, str], **options: Any
+    function: Callable[..., Any], config: Settings, folders: dict[str, str], **options: Any
 ) -> str:
     """Call a function in a worker that uses the caller's folders; only a name travels back."""
     with _ONE_AT_A_TIME:
@@ -222,12 +220,12 @@ def _remote(
 
 
 @contextmanager
-def _workers(client: Any, configs: Sequence[RunConfig], tasks: int) -> Iterator[Any]:
+def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[Any]:
     """The given client, one on this machine's cores, or None where this process is as fast."""
     import dask
     from dask.system import CPU_COUNT
 
-    steps = sum(config.epochs * (config.steps_per_epoch or WORTH_PROCESSES) for config in configs)
+    steps = sum(recipe_of(config).steps(config) for config in configs)
     processes = min(CPU_COUNT, tasks)
     if client is not None or processes < 2 or steps < WORTH_PROCESSES:
         yield client
@@ -251,11 +249,11 @@ def _workers(client: Any, configs: Sequence[RunConfig], tasks: int) -> Iterator[
 
 
 @cache
-def _code(dataset: str, aggregator: str) -> str:
-    """Digest of the sources that compute a run: training, evaluation, its reader and aggregator."""
+def _code(modules: tuple[str, ...]) -> str:
+    """Digest of the sources that compute a run."""
+    # the fields of a configuration count one by one, the presets do not
     return source_digest(
-        ["ssn3d.train", f"ssn3d.datasets.{dataset}", train.aggregator_named(aggregator).__module__],
-        but=["ssn3d.config"],  # its fields count one by one, the presets do not
+        modules, but=["ssn3d.config", "ssn3d.study_config", "ssn3d.settings", "ssn3d.recipes"]
     )
 
 

@@ -6,29 +6,32 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from safetensors.torch import load, save
 from torch import nn
 
-from . import train
-from .config import RunConfig
 from .data import data_folder
 from .datasets.drafts import drafted
-from .models.reid import ReID
+from .descent import History
+from .recipes import RECIPES, recipe_of
+from .settings import Settings
 
 WEIGHTS = "weights.safetensors"
 
 
+Config = TypeVar("Config", bound=Settings)
+
+
 @dataclass(frozen=True)
-class Run:
+class Run(Generic[Config]):
     """A finished run."""
 
     folder: Path
-    config: RunConfig
-    history: train.History
+    config: Config
+    history: History
     metrics: dict[str, Any]
-    """See `train.summary`."""
+    """See `train.summary` and `study_metrics.measure`."""
     made: dict[str, Any]
     """Provenance: why it was made, of which data and code, versions, device, seconds, digests."""
 
@@ -37,8 +40,8 @@ class Run:
         """The run's name in the store."""
         return self.folder.name
 
-    def model(self) -> ReID:
-        """The trained network, in evaluation mode, on the CPU.
+    def model(self) -> Any:
+        """The trained network (`ReID` or `PartFinder`), in evaluation mode, on the CPU.
 
         Raises:
             ValueError: the weights on disk are not those that were written.
@@ -49,7 +52,8 @@ class Run:
                 f"{self.folder / WEIGHTS} was damaged since it was written; delete the folder "
                 "and the run will be trained again"
             )
-        network = train.build(replace(self.config, pretrained=False))
+        untrained = replace(self.config, pretrained=False)  # type: ignore[call-arg]
+        network = recipe_of(self.config).build(untrained)
         network.load_state_dict(load(stored))
         return network.eval()
 
@@ -59,7 +63,7 @@ def store_folder() -> Path:
     return Path(os.environ.get("SSN3D_RUNS") or data_folder() / "runs").resolve()
 
 
-def read(folder: Path) -> Run | None:
+def read(folder: Path) -> Run[Any] | None:
     """The run in a folder, or None if there is none.
 
     Raises:
@@ -76,7 +80,7 @@ def read(folder: Path) -> Run | None:
             raise ValueError("digests differ")
         return Run(
             folder,
-            RunConfig(**json.loads(texts["config.json"])),
+            RECIPES[made["kind"]].config(**json.loads(texts["config.json"])),
             json.loads(texts["history.json"]),
             json.loads(texts["metrics.json"]),
             made,
@@ -87,9 +91,9 @@ def read(folder: Path) -> Run | None:
 
 def write(
     folder: Path,
-    config: RunConfig,
+    config: Settings,
     network: nn.Module,
-    history: train.History,
+    history: History,
     metrics: dict[str, Any],
     made: dict[str, Any],
 ) -> None:

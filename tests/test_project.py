@@ -21,7 +21,7 @@ PINS = {
     canonicalize_name(name): Version(version)
     for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE)
 }
-ALONE = ("losses", "retrieval", "config", "paper", "plots")
+ALONE = ("losses", "retrieval", "alignment", "likeness", "descent", "settings", "paper", "plots")
 
 
 def requirements() -> list[Requirement]:
@@ -112,9 +112,13 @@ def test_models_and_data_sets_know_only_themselves(folder):
 @pytest.mark.parametrize(
     ("module", "known"),
     [
-        ("train", {"config", "datasets", "losses", "models", "retrieval", "alignment"}),
+        ("config", {"settings"}),
+        ("study_config", {"settings"}),
+        ("train", {"config", "datasets", "losses", "models", "retrieval", "descent"}),
+        ("study", {"study_config", "datasets", "losses", "models", "descent"}),
         ("data", {"config", "datasets"}),
         ("tables", {"paper", "datasets"}),
+        ("claims", {"paper", "paper_claims", "bootstrap"}),
     ],
 )
 def test_a_module_knows_what_it_may(module, known):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ssn3d import data, runs, train
-from ssn3d.datasets import identity
+from ssn3d.datasets import identity, rendered
 from ssn3d.datasets.tracklets import Split
 
 RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
@@ -88,7 +88,7 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    assert set(made) == {"why", "data", "code", "device", "seconds", "versions", "sha256"}
+    assert set(made) == {"kind", "why", "data", "code", "device", "seconds", "versions", "sha256"}
     assert set(made["versions"]) == {"python", "ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)
@@ -135,7 +135,7 @@ def test_a_miss_says_if_only_the_code_differs(tiny_config, store, told, change_s
 
 def test_a_miss_says_if_only_the_data_differ(tiny_config, store, told, monkeypatch):
     runs.load_or_train(tiny_config)
-    monkeypatch.setattr(runs, "identity_of", lambda config: "drawn differently")
+    monkeypatch.setattr(rendered, "identity", lambda *_, **__: "drawn differently")
     runs.load_or_train(tiny_config)
     assert told.messages[-1].endswith("the nearest run differs in data")
 
@@ -181,7 +181,7 @@ def test_data_that_cannot_be_scored_are_refused_before_training(
     tiny_config, tiny_split, store, monkeypatch, trainings
 ):
     alone = Split(tiny_split.train, tiny_split.query[:1], tiny_split.gallery[1:])
-    monkeypatch.setattr(runs, "split_of", lambda config: alone)
+    monkeypatch.setattr(data, "split_of", lambda config: alone)
     with pytest.raises(ValueError, match="none of the 1 queries has a match"):
         runs.load_or_train(tiny_config)
     assert trainings == []

@@ -9,7 +9,7 @@ from ssn3d import store, train
 
 FILES = ("config.json", "history.json", "metrics.json", "made.json", store.WEIGHTS)
 METRICS = {"top1": 0.1 + 0.2, "skipped": 0, "queries": {"person": [1, 2], "ap": [1.0, 1 / 3]}}
-MADE = {"data": "tiny", "code": "c0de", "seconds": {"train": 0.5}}
+MADE = {"kind": "reid", "data": "tiny", "code": "c0de", "seconds": {"train": 0.5}}
 
 
 @pytest.fixture

@@ -32,14 +32,18 @@ def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTr
 
 
 class SmallTrunk(nn.Sequential):
-    """Four 3 x 3 convolutions of total stride 4: a 64 x 32 frame becomes the paper's 16 x 8 map.
+    """Four 3 x 3 convolutions; strides of 4 in all make the paper's 16 x 8 map of a 64 x 32 frame.
 
     Not in the paper: it makes every experiment fit on two CPU cores.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (16, 32, 64, 64)):
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int] = (16, 32, 64, 64),
+        strides: tuple[int, int, int, int] = (2, 2, 1, 1),
+    ):
         layers: list[nn.Module] = []
-        for source, width, stride in zip((3, *widths), widths, (2, 2, 1, 1), strict=False):
+        for source, width, stride in zip((3, *widths), widths, strides, strict=False):
             layers += [
                 nn.Conv2d(source, width, 3, stride, padding=1, bias=False),
                 nn.BatchNorm2d(width),
@@ -50,11 +54,15 @@ class SmallTrunk(nn.Sequential):
 
 
 class ResNetTrunk(nn.Module):
-    """conv1 to layer3 of a ResNet, stride 16: "we only use the first four" of its five stages."""
+    """The first stages of a ResNet.  "We only use the first four" of five: conv1 to layer3."""
 
     def __init__(
-        self, name: Literal["resnet34", "resnet50"] = "resnet50", pretrained: bool = False
+        self,
+        name: Literal["resnet34", "resnet50"] = "resnet50",
+        stages: Literal[3, 4] = 4,
+        pretrained: bool = False,
     ):
+        """stages: 4 have a total stride of 16; 3, of stride 8, are what Figure 4 is made with."""
         super().__init__()
         try:
             net = torchvision.models.get_model(
@@ -66,11 +74,10 @@ class ResNetTrunk(nn.Module):
                 f"({error.reason}); connect once, or set pretrained=False to start from random "
                 "weights"
             ) from None
-        self.layers = nn.Sequential(
-            net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3
-        )
-        self.channels: int = net.fc.in_features // 2
+        layers = [net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3]
+        self.layers = nn.Sequential(*layers[: stages + 3])
+        self.channels: int = net.fc.in_features // 2 ** (5 - stages)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """[f 3 H W] -> [f c H/16 W/16]: 1024 x 16 x 8 of a 256 x 128 frame with ResNet-50."""
+        """[f 3 H W] -> [f c h w]: 1024 x 16 x 8 of a 256 x 128 frame with ResNet-50."""
         return self.layers(frames)

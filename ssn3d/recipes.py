@@ -1,0 +1,130 @@
+"""The kinds of runs there are, and what the run store must know of each."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from . import data, study, study_data, study_metrics, train
+from .config import RunConfig
+from .datasets.pedestrians import Pedestrians
+from .descent import History, OnStep
+from .settings import Settings
+from .study_config import StudyConfig
+
+
+class Made(NamedTuple):
+    """What comes out of making a run."""
+
+    network: nn.Module
+    history: History
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+    """Of training and of testing."""
+
+
+class Recipe(NamedTuple):
+    """How one kind of run is made and opened again."""
+
+    config: type[Settings]
+    build: Callable[[Any], nn.Module]
+    """The untrained network."""
+    make: Callable[[Any, torch.device | str, OnStep | None], Made]
+    identity_of: Callable[[Any], str]
+    """Names the data that a run sees."""
+    is_ready: Callable[[Any], bool]
+    """Whether the data is there without rendering it."""
+    prepare: Callable[[Any], object]
+    """Renders the data if need be."""
+    modules: Callable[[Any], tuple[str, ...]]
+    """Whose sources, with all that they import, decide the numbers."""
+    describe: Callable[[Any], str]
+    """The run in a few words, for people."""
+    steps: Callable[[Any], int]
+    """Of training: how much work it is."""
+
+
+def make_reid(config: RunConfig, device: torch.device | str, on_step: OnStep | None) -> Made:
+    """Train and test a network that tells people apart; see `train`."""
+    split = data.split_of(config)
+    train.check(config, split)
+    started = time.perf_counter()
+    network, history = train.fit(config, split.train, device=device, on_step=on_step)
+    trained = time.perf_counter()
+    metrics = train.summary(split, train.evaluate(config, network, split, device=device))
+    return Made(network, history, metrics, _seconds(started, trained))
+
+
+def make_study(config: StudyConfig, device: torch.device | str, on_step: OnStep | None) -> Made:
+    """Train and measure an SSN alone; see `study`."""
+    material = study_data.material_of(config)
+    labels = material.labels if isinstance(material, Pedestrians) else None
+    started = time.perf_counter()
+    network, history = study.fit(
+        config, material and material.frames, labels, device=device, on_step=on_step
+    )
+    trained = time.perf_counter()
+    metrics = study_metrics.measure(config, network.cpu(), material, history)
+    return Made(network, history, metrics, _seconds(started, trained))
+
+
+def describe_reid(config: RunConfig) -> str:
+    """Such as "mars semi-supervised seed 0"."""
+    method = config.strategy if config.aggregator == "ssn3d" else config.aggregator
+    return f"{config.dataset} {method} seed {config.seed}"
+
+
+def describe_study(config: StudyConfig) -> str:
+    """Such as "random_maps normal N=3 seed 0"."""
+    kind = config.distribution if config.study == "random_maps" else config.strategy
+    return f"{config.study} {kind} N={config.parts} seed {config.seed}"
+
+
+RECIPES = {
+    "reid": Recipe(
+        config=RunConfig,
+        build=train.build,
+        make=make_reid,
+        identity_of=data.identity_of,
+        is_ready=data.is_ready,
+        prepare=data.root_of,
+        modules=lambda config: (
+            "ssn3d.train",
+            f"ssn3d.datasets.{config.dataset}",
+            train.aggregator_named(config.aggregator).__module__,
+        ),
+        describe=describe_reid,
+        steps=lambda config: config.epochs * (config.steps_per_epoch or 200),
+    ),
+    "study": Recipe(
+        config=StudyConfig,
+        build=study.build,
+        make=make_study,
+        identity_of=study_data.identity_of,
+        is_ready=study_data.is_ready,
+        prepare=study_data.root_of,
+        modules=lambda config: ("ssn3d.study", "ssn3d.study_metrics"),
+        describe=describe_study,
+        steps=lambda config: config.labelled_steps + config.steps,
+    ),
+}
+"""Every kind of run, under the name that its folder in the store bears."""
+
+
+def kind_of(config: Settings) -> str:
+    """Which kind of run a configuration describes."""
+    return next(name for name, recipe in RECIPES.items() if isinstance(config, recipe.config))
+
+
+def recipe_of(config: Settings) -> Recipe:
+    """How to make the run that a configuration describes."""
+    return RECIPES[kind_of(config)]
+
+
+def _seconds(started: float, trained: float) -> dict[str, float]:
+    return {
+        "train": round(trained - started, 2),
+        "test": round(time.perf_counter() - trained, 2),
+    }

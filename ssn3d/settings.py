@@ -1,0 +1,82 @@
+"""What every description of a run can do: check itself, start from a preset, name its run."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+
+Scale = Literal["smoke", "demo", "paper"]
+SCALES: tuple[str, ...] = get_args(Scale)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of flat, frozen descriptions.  Fields are checked against their annotations.
+
+    Raises:
+        ValueError: a field is of the wrong kind or out of range; says what was expected.
+    """
+
+    COUNTS: ClassVar[tuple[str, ...]] = ()
+    """Fields that are at least 1."""
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Least and most of other numbers; nothing lies in a range that is not finite."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for name in (field.name for field in fields(self)):
+            value, kind = getattr(self, name), hints[name]
+            check(name, value, kind)
+            if kind in (float, float | None) and value is not None:
+                object.__setattr__(self, name, float(value))  # 1 and 1.0 are one run
+        for name in self.COUNTS:
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, (low, high) in self.RANGES.items():
+            if (value := getattr(self, name)) is not None and not low <= value <= high:
+                raise ValueError(f"{name} must be within {low:g}..{high:g}, got {value}")
+
+    @classmethod
+    def check_names(cls, changes: Iterable[str]) -> None:
+        """Raise ValueError for a name that is no field, with the nearest one that is."""
+        known = [field.name for field in fields(cls)]
+        for name in changes:
+            if name not in known:
+                raise ValueError(f"{cls.__name__} has no field {name!r}{nearest(name, known)}")
+
+    def run_id(self, data: str, code: str) -> str:
+        """The run's name in the store: another name for any other field, data or code.
+
+        Args:
+            data: identity of the data set.
+            code: digest of the sources that compute the run.
+        """
+        everything = json.dumps([asdict(self), data, code], sort_keys=True)
+        return hashlib.sha256(everything.encode()).hexdigest()[:12]
+
+
+def check(name: str, value: object, kind: Any) -> None:
+    """Raise ValueError unless `value` is of the annotated `kind`."""
+    options = get_args(kind)
+    if get_origin(kind) is Literal:
+        if value in options:
+            return
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}"
+            + nearest(value, options)
+        )
+    kinds = options or (kind,)
+    if isinstance(value, bool) and bool not in kinds:
+        pass  # True is an int to Python, but never a number of people
+    elif isinstance(value, kinds) or (float in kinds and isinstance(value, int)):
+        return
+    wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+    raise ValueError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """ "; did you mean ...?" where one of the known names is close, else nothing."""
+    close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,198 @@
+"""One flat description of a run of the SSN alone, and its three scales.  Section "Study on SSN"."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from .settings import Scale, Settings, check
+
+Study = Literal["random_maps", "amber", "pedestrians"]
+Distribution = Literal["normal", "uniform", "centred", "standardised", "ones"]
+
+DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
+
+
+@dataclass(frozen=True)
+class StudyConfig(Settings):
+    """All that decides the numbers of a run.  What a field means without a unit is in pixels.
+
+    Quotes are the paper's own words; fields without one are choices it leaves open.
+    """
+
+    # data
+    study: Study
+    distribution: Distribution = "normal"
+    """Of random maps; see `datasets.random_maps.draw`."""
+    folder: str | None = None
+    """Pictures of your own; None renders them.  Labels, if any, are in its labels.json."""
+    pictures: int = 128
+    """ "We paint 128 different paintings", "the 128 pedestrian bounding boxes"."""
+    height: int = 16
+    width: int = 16
+    channels: int = 128
+    """Of random maps, "in the size of 128 x 16 x 16"; pictures have three."""
+    data_seed: int = 0
+
+    # model
+    backbone: Literal["none", "small", "resnet34"] = "none"
+    pretrained: bool = False
+    parts: int = 9
+    window: int = 3
+    hidden: int = 512
+    """K of the attention classifier."""
+    padding: Literal["same", "valid"] = "valid"
+    """Zeros around a map make windows at its border unlike all others: even a map of ones has
+    parts then."""
+
+    # training
+    strategy: Literal["unsupervised", "semi-supervised"] = "unsupervised"
+    labelled: int = 16
+    """ "We manually labeled 16 of them (not all of them)"."""
+    labelled_steps: int = 0
+    """Steps on labelled pictures alone, before those on all: "After that, we continue training SSN
+    with unlabeled data"."""
+    keep_labels: bool = False
+    """Whether labelled pictures stay in as anchors after `labelled_steps`: "we feed the network with
+    labeled and unlabeled data at the same time", says the method's section, not this study's."""
+    steps: int = 400
+    """Steps without labels; 0 keeps what came before."""
+    batch: int = 128
+    learning_rate: float = 3e-4
+    weight_decay: float = 5e-4
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+    COUNTS = (
+        *("pictures", "height", "width", "channels", "parts", "window", "hidden"),
+        *("labelled", "batch"),
+    )
+    RANGES = {  # noqa: RUF012
+        "steps": (0, 1e9),
+        "labelled_steps": (0, 1e9),
+        "learning_rate": (0, 1e6),
+        "weight_decay": (0, 1e6),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window % 2 == 0:
+            raise ValueError(f"window must be odd, to have a centre cell, got {self.window}")
+        if self.study != "pedestrians" and (self.strategy, self.labelled_steps) != (
+            "unsupervised",
+            0,
+        ):
+            raise ValueError(
+                f"only pedestrians have labels; for {self.study} use strategy='unsupervised' and "
+                f"labelled_steps=0, got {self.strategy!r} and {self.labelled_steps}"
+            )
+        if (self.strategy == "semi-supervised") != (self.labelled_steps > 0):
+            raise ValueError(
+                "semi-supervised training begins with labelled_steps, which no other has; got "
+                f"{self.strategy!r} with labelled_steps={self.labelled_steps}"
+            )
+        if self.keep_labels and not self.labelled_steps:
+            raise ValueError("keep_labels keeps what labelled_steps begin with; set them, got 0")
+        if self.pretrained and self.backbone != "resnet34":
+            raise ValueError(
+                f"there are no ImageNet weights for backbone={self.backbone!r}; set "
+                "pretrained=False"
+            )
+        if self.study == "random_maps" and (self.backbone, self.folder) != ("none", None):
+            raise ValueError(
+                "random maps are drawn and need no trunk: use backbone='none' and folder=None, "
+                f"got {self.backbone!r} and {self.folder!r}"
+            )
+
+    @classmethod
+    def preset(cls, scale: Scale, study: Study, **changes: Any) -> "StudyConfig":
+        """The settings of one scale for one study, with any field changed by name.
+
+        Raises:
+            ValueError: an unknown scale, study or field, with the nearest known one.
+        """
+        check("scale", scale, Scale)
+        check("study", study, Study)
+        cls.check_names(changes)
+        return replace(cls(study), **(PAPER[study] | SMALLER[scale][study] | changes))
+
+
+PAPER: dict[str, dict[str, Any]] = {
+    "random_maps": {},
+    "amber": {
+        # "We resize the original painting ... to the size of 120 x 160"; "3 x 19 x 19"
+        "height": 120,
+        "width": 160,
+        "window": 19,
+        "batch": 4,
+        "steps": 960,
+    },
+    "pedestrians": {
+        # "3 blocks of ResNet34 to extract a 128 x 8 x 15 feature map", "3 x 3"
+        "height": 120,
+        "width": 60,
+        "backbone": "resnet34",
+        "parts": 6,
+        "padding": "same",
+        "batch": 16,
+        "strategy": "semi-supervised",
+        "labelled_steps": 200,
+        "steps": 400,
+    },
+}
+"""What each study changes of the settings above, which are those of the first."""
+
+SMALLER: dict[str, dict[str, dict[str, Any]]] = {
+    "smoke": {
+        "random_maps": {
+            "channels": 8,
+            "height": 8,
+            "width": 8,
+            "hidden": 8,
+            "batch": 8,
+            "steps": 3,
+        },
+        "amber": {
+            "pictures": 12,
+            "height": 30,
+            "width": 40,
+            "window": 5,
+            "hidden": 8,
+            "steps": 3,
+            "learning_rate": 1e-3,
+        },
+        "pedestrians": {
+            "pictures": 24,
+            "backbone": "small",
+            "hidden": 16,
+            "labelled": 8,
+            "batch": 8,
+            "labelled_steps": 2,
+            "steps": 2,
+            "learning_rate": 1e-3,
+        },
+    },
+    "demo": {
+        # Not in the paper: what two CPU cores can afford
+        "random_maps": {
+            "hidden": 64,
+            "steps": 120,
+            "learning_rate": 1e-3,
+            "precision": "bfloat16",
+        },
+        "amber": {
+            "hidden": 64,
+            "steps": 192,
+            "learning_rate": 1e-3,
+            "precision": "bfloat16",
+        },
+        "pedestrians": {
+            "backbone": "small",
+            "hidden": 64,
+            "labelled_steps": 100,
+            "steps": 150,
+            "learning_rate": 1e-3,
+            "precision": "bfloat16",
+        },
+    },
+    "paper": {"random_maps": {}, "amber": {}, "pedestrians": {"pretrained": True}},
+}
+"""What each scale changes of a study's settings."""
