@@ -29,7 +29,8 @@ def check_parameters(**allowed: Container[Any]) -> None:
     $SSN3D_SCALE overrides it, so that tests can run a notebook small.
 
     Args:
-        **allowed: for a parameter by its name, what it may be; of a text, each of its words.
+        **allowed: for a parameter by its name, what it may be; of a text, each of its words, which
+            are whole numbers if a range is allowed.
 
     Raises:
         ValueError: an unknown parameter, or a value that is not allowed; says which, and names
@@ -95,15 +96,16 @@ def _check(name: str, value: Any, kind: str, allowed: Container[Any] | None) -> 
         )
     if allowed is None:
         return
-    words = value.split() if isinstance(value, str) else [value]
+    words: list[Any] = value.split() if isinstance(value, str) else [value]
+    if isinstance(value, str) and isinstance(allowed, range):
+        words = [int(word) if word.isdecimal() else word for word in words]
     wrong = next((word for word in words if word not in allowed), None if words else "nothing")
     if wrong is not None:
-        options = (
-            list(allowed)
-            if isinstance(allowed, Iterable) and not isinstance(allowed, range)
-            else []
-        )
-        listed = ", ".join(map(str, options)) or f"{allowed.start} to {allowed.stop - 1}"  # type: ignore[attr-defined]
+        if isinstance(allowed, range):
+            options, listed = [], f"{allowed.start} to {allowed.stop - 1}"
+        else:
+            options = list(allowed) if isinstance(allowed, Iterable) else []
+            listed = ", ".join(map(str, options))
         raise ValueError(
             f"parameter {name!r} must be among {listed}; got {wrong!r}{nearest(wrong, options)}"
         )

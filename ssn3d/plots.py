@@ -151,11 +151,15 @@ def overlay(
     return ((1 - opacity) * (90 + 0.65 * grey) + opacity * paint).round().astype(np.uint8)
 
 
-def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> Figure:
+def learning_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+    colours: Mapping[str, Any] = STRATEGY_COLOURS,
+) -> Figure:
     """Both loss terms over the steps of training; a line a method, a band from seed to seed.
 
     Args:
         histories: of several seeds, under the name of each method.
+        colours: of the methods.
     """
     terms = {"triplet": "triplet loss, Eq. (5)", "ssn": "SSN loss, Eq. (4), nats"}
     with matplotlib.rc_context(STYLE):
@@ -167,7 +171,7 @@ def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
                     continue
                 low, mean, high = (f(curves, axis=0) for f in (np.min, np.mean, np.max))
                 steps = np.arange(1, len(mean) + 1)
-                colour = STRATEGY_COLOURS.get(method)
+                colour = colours[method]
                 axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
                 axis.plot(steps, mean, color=colour, label=method)
             axis.set(xlabel="step", ylabel=label)
@@ -176,9 +180,7 @@ def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Sequence[float
         axis.text(
             axis.get_xlim()[1], np.log(9), "chance, ln 9", ha="right", va="bottom", color="0.4"
         )
-        handles = [
-            Line2D([], [], color=STRATEGY_COLOURS.get(name), label=name) for name in histories
-        ]
+        handles = [Line2D([], [], color=colours[name], label=name) for name in histories]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 

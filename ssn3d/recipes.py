@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from . import data, study, study_data, study_metrics, train
+from . import data, part_metrics, study, study_data, study_metrics, train
 from .config import RunConfig
 from .datasets.pedestrians import Pedestrians
 from .descent import History, OnStep
@@ -54,6 +54,7 @@ def make_reid(config: RunConfig, device: torch.device | str, on_step: OnStep | N
     network, history = train.fit(config, split.train, device=device, on_step=on_step)
     trained = time.perf_counter()
     metrics = train.summary(split, train.evaluate(config, network, split, device=device))
+    metrics["parts"] = part_metrics.measure(config, network.cpu(), split.query)
     return Made(network, history, metrics, _seconds(started, trained))
 
 
@@ -92,6 +93,7 @@ RECIPES = {
         prepare=data.root_of,
         modules=lambda config: (
             "ssn3d.train",
+            "ssn3d.part_metrics",
             f"ssn3d.datasets.{config.dataset}",
             train.aggregator_named(config.aggregator).__module__,
         ),

@@ -51,8 +51,8 @@ class StudyConfig(Settings):
     """Steps on labelled pictures alone, before those on all: "After that, we continue training SSN
     with unlabeled data"."""
     keep_labels: bool = False
-    """Whether labelled pictures stay in as anchors after `labelled_steps`: "we feed the network with
-    labeled and unlabeled data at the same time", says the method's section, not this study's."""
+    """Whether labelled pictures stay in as anchors after `labelled_steps`: "we feed the network
+    with labeled and unlabeled data at the same time", says the method's section, not this one."""
     steps: int = 400
     """Steps without labels; 0 keeps what came before."""
     batch: int = 128

@@ -49,7 +49,8 @@ def readable(numbers: pd.DataFrame, rows: Sequence[str], decimals: int = 3) -> p
         decimals: to show.
     """
     fixed = {*rows, "mean", "std", "seeds", "values", "runs"}
-    columns = [name for name in numbers.columns if name not in fixed and numbers[name].nunique() > 1]
+    varied = [name for name in numbers.columns if numbers[name].map(str).nunique() > 1]
+    columns = [name for name in varied if name not in fixed]
     cells: dict[tuple[Any, ...], dict[str, str]] = {}
     for entry in numbers.to_dict("records"):
         line = cells.setdefault(tuple(entry[name] for name in rows), {})

@@ -56,7 +56,7 @@ SQUARES = StudyConfig.preset(
 
 @pytest.fixture
 def squares():
-    """Grey pictures with a bright and a dark square of 3 x 3 pixels, and where their middles are."""
+    """Grey pictures with a bright and a dark square of 3 x 3 pixels, and their middles."""
     dice = torch.Generator().manual_seed(0)
     frames = torch.full((8, 3, 16, 16), 128, dtype=torch.uint8)
     points = torch.empty(8, 2, 2)

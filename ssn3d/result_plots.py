@@ -1,0 +1,96 @@
+"""Figures of scores: over lambda (Figure 3), and the claims with their intervals."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from .plots import STYLE
+
+REDUCTION_COLOURS = dict(zip(("mean", "sum"), sns.color_palette("colorblind", 2), strict=True))
+VERDICT_COLOURS = {"holds": "#117733", "does not hold": "#AA3377", "undecided": "0.5"}
+
+
+def over_lambda(
+    numbers: pd.DataFrame,
+    titles: Mapping[str, str],
+    metrics: Mapping[str, str],
+    best: Mapping[str, float],
+) -> Figure:
+    """Figure 3: scores over lambda, a column a data set, a row a metric.
+
+    A line is the mean over seeds, the band reaches from the lowest to the highest.
+
+    Args:
+        numbers: a row a run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4) and the metrics.
+        titles: of the data sets.
+        metrics: label of each metric, by its column.
+        best: the lambda that the paper settles on for each data set, marked by a line.
+    """  # fmt: skip
+    with matplotlib.rc_context(STYLE):
+        size = (2.3 * len(titles), 1.9 * len(metrics) + 0.4)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(metrics), len(titles), squeeze=False, sharex=True, sharey="row")
+        for column, (dataset, title) in zip(axes.T, titles.items(), strict=True):
+            column[0].set_title(title, fontsize="medium")
+            column[-1].set(xscale="log", xlabel="λ")
+            for axis, metric in zip(column, metrics, strict=True):
+                axis.axvline(best[dataset], color="0.6", linestyle=":", linewidth=1.2, zorder=0)
+                for reduction, colour in REDUCTION_COLOURS.items():
+                    chosen = numbers[
+                        (numbers.dataset == dataset) & (numbers.reduction == reduction)
+                    ]
+                    by_lambda = chosen.groupby("lambda")[metric]
+                    low, mean, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
+                    axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
+                    axis.plot(mean.index, mean, "o-", color=colour, markersize=3, label=reduction)
+        for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
+            axis.set_ylabel(label)
+        handles, _ = axes[0, 0].get_legend_handles_labels()
+        dotted = matplotlib.lines.Line2D([], [], color="0.6", linestyle=":")
+        figure.legend(
+            [*handles, dotted],
+            ["mean over parts", "sum over parts, as printed", "the paper's λ"],
+            loc="outside upper center",
+            ncols=3,
+        )
+    return figure
+
+
+def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
+    """Effects with their intervals, a panel a unit: right of zero speaks for the paper.
+
+    Args:
+        findings: records with title, place, unit, effect, low, high and verdict.
+    """
+    table = pd.DataFrame([one for one in findings if np.isfinite(float(one["effect"]))])  # type: ignore[arg-type]
+    units = list(dict.fromkeys(table.unit))
+    heights = [int((table.unit == unit).sum()) for unit in units]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(
+            figsize=(7.2, 0.22 * sum(heights) + 0.62 * len(units)), layout="constrained"
+        )
+        axes = figure.subplots(len(units), 1, squeeze=False, height_ratios=[h + 1 for h in heights])
+        for axis, unit in zip(axes[:, 0], units, strict=True):
+            chosen = table[table.unit == unit].reset_index(drop=True)
+            axis.axvline(0, color="0.6", linewidth=1, zorder=0)
+            for row, one in chosen.iterrows():
+                colour = VERDICT_COLOURS.get(one.verdict, "0.7")
+                axis.plot([one.low, one.high], [row, row], color=colour, linewidth=1.6)
+                axis.plot(one.effect, row, "o", color=colour, markersize=4)
+            labels = [
+                one.title if one.place in ("", "all") else f"{one.title} ({one.place})"
+                for one in chosen.itertuples()
+            ]
+            axis.set_yticks(range(len(chosen)), labels, fontsize="small")
+            axis.set_ylim(len(chosen) - 0.5, -0.5)
+            axis.set_xlabel(unit, fontsize="small")
+        handles = [
+            matplotlib.lines.Line2D([], [], color=colour, marker="o", label=verdict)
+            for verdict, colour in VERDICT_COLOURS.items()
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure

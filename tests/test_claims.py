@@ -1,0 +1,360 @@
+import json
+import math
+import re
+from math import log
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from ssn3d import claims, claims_page, paper_claims
+from ssn3d.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
+from ssn3d.config import RunConfig
+from ssn3d.paper_claims import Contrast
+from ssn3d.study_config import StudyConfig
+
+SEEDS = range(3)
+
+
+def run(config, metrics=None, **history):
+    return SimpleNamespace(
+        id=f"run{config.run_id('', '')}", config=config, history=history, metrics=metrics or {}
+    )
+
+
+def reid(right=0, dataset="mars", triplet=(1.0,), people=range(10), **changes):
+    """A run that answers the first `right` of ten queries."""
+    ranks = [1 if i < right else 2 for i in range(10)]
+    queries = {"person": list(people), "first_rank": ranks}
+    config = RunConfig.preset("smoke", dataset, **changes)
+    return run(config, {"queries": queries}, triplet=list(triplet))
+
+
+def maps(losses, **changes):
+    config = StudyConfig.preset("smoke", "random_maps", **changes)
+    return run(config, {"loss": losses[-1]}, ssn=losses)
+
+
+def pedestrians(correct, prior, spread, **changes):
+    people = {"correct": correct, "prior": prior}
+    config = StudyConfig.preset("smoke", "pedestrians", **changes)
+    return run(config, {"people": people, "spread": spread})
+
+
+def amber(pictures, **changes):
+    config = StudyConfig.preset("smoke", "amber", **changes)
+    return run(config, {"similarity": {"pictures": pictures}})
+
+
+def found(runs, claim) -> dict[str, Finding]:
+    return {one.place: one for one in claims.judge(runs) if one.claim.id == claim}
+
+
+def strategies(**right):
+    """Runs of three seeds of each strategy on MARS."""
+    return [
+        reid(n, strategy=name.replace("_", "-"), seed=seed)
+        for name, n in right.items()
+        for seed in SEEDS
+    ]
+
+
+def test_a_better_method_is_better_by_the_difference_of_its_top1():
+    one = found(strategies(semi_supervised=9, unsupervised=2), "semi-supervised-over-unsupervised")
+    mars = one["MARS"]
+    assert mars.effect == pytest.approx(70)
+    assert mars.values == pytest.approx([70] * 3)
+    assert mars.seeds == [0, 1, 2]
+    assert len(mars.runs) == 6
+    assert 0 < mars.low < mars.effect < mars.high
+    assert mars.verdict == HOLDS
+    assert mars.claim.paper["MARS"] == 7.7
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"), [([1, 1, 2], FAILS), ([9, 10, 9], HOLDS), ([4, 5, 6], UNDECIDED)]
+)
+def test_a_verdict_is_the_side_of_zero_that_the_interval_is_on(right, verdict):
+    runs = [reid(n, shared=True, seed=seed) for seed, n in enumerate(right)]
+    runs += [reid(5, shared=False, seed=seed) for seed in SEEDS]
+    assert found(runs, "sharing")["MARS"].verdict == verdict
+
+
+def test_two_seeds_decide_nothing():
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    few = [one for one in runs if one.config.seed < 2]
+    mars = found(few, "semi-supervised-over-unsupervised")["MARS"]
+    assert mars.effect == pytest.approx(70)
+    assert math.isnan(mars.low)
+    assert mars.verdict == UNDECIDED
+
+
+def test_what_has_no_runs_is_listed_as_not_yet_measured():
+    findings = claims.judge([])
+    assert {one.verdict for one in findings} == {MISSING}
+    assert all(math.isnan(one.effect) and one.runs == [] for one in findings)
+    assert {one.claim.id for one in findings} == {one.id for one in paper_claims.claims()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"jitter": 0.0},
+        {"label_noise": 0.0},
+        {"ssn_weight": 0.3},
+        {"test_protocol": "full"},
+        {"labelled_frames": 4},
+        {"dataset": "dukemtmc"},
+        {"seed": 7},
+        {"learning_rate": 0.5},
+    ],
+)
+def test_runs_that_differ_in_anything_else_are_no_pair(change):
+    runs = [reid(9, seed=0), reid(2, strategy="unsupervised", **change)]
+    one = found(runs, "semi-supervised-over-unsupervised")
+    assert {each.verdict for each in one.values()} == {MISSING}
+
+
+def test_runs_of_other_studies_do_not_touch_a_claim():
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    others = [
+        reid(0, strategy=strategy, seed=seed, **change)
+        for strategy in ("semi-supervised", "unsupervised")
+        for seed in SEEDS
+        for change in ({"jitter": 0.0}, {"label_noise": 2.0}, {"ssn_weight": 3.0})
+    ]
+    claim = "semi-supervised-over-unsupervised"
+    assert str(found(runs + others, claim)) == str(found(runs, claim))
+
+
+def test_a_run_that_comes_twice_counts_once():
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    claim = "semi-supervised-over-unsupervised"
+    assert str(found(runs + runs, claim)) == str(found(runs, claim))
+
+
+def test_pairs_come_by_seed_and_split_in_whatever_order_runs_come():
+    runs = [
+        reid(dataset="ilids_vid", seed=seed, split=seed, shared=shared)
+        for shared in (False, True)
+        for seed in (2, 0, 1)
+    ]
+    contrast = next(c for c in paper_claims.claims() if c.id == "sharing").contrasts["iLIDS-VID"]
+    pairs = claims.pairs(contrast, runs)
+    settings = [[(one.config.seed, one.config.shared) for one in pair] for pair in pairs]
+    assert settings == [[(seed, True), (seed, False)] for seed in SEEDS]
+
+
+def test_two_settings_that_could_both_decide_are_refused():
+    runs = [reid(5, shared=shared, epochs=epochs) for shared in (True, False) for epochs in (2, 3)]
+    with pytest.raises(ValueError, match=r"shared True against False.*differ in epochs"):
+        claims.judge(runs)
+
+
+def test_two_rivals_of_one_run_are_refused():
+    contrast = Contrast({"shared": True}, {"shared": False}, besides=("hidden",))
+    rivals = [reid(shared=False, hidden=hidden) for hidden in (8, 16)]
+    with pytest.raises(ValueError, match=f"{rivals[0].id} and {rivals[1].id}"):
+        claims.pairs(contrast, [reid(shared=True), *rivals])
+
+
+def test_runs_tested_on_other_people_are_refused():
+    runs = [reid(5, shared=True), reid(5, shared=False, people=range(1, 11))]
+    with pytest.raises(ValueError, match="same people"):
+        claims.judge(runs)
+
+
+def test_a_run_is_not_paired_with_itself():
+    runs = [maps([1.0], parts=3, seed=seed) for seed in SEEDS]
+    assert {one.verdict for one in found(runs, "random-few-parts").values()} == {MISSING}
+
+
+def test_lambda_is_compared_at_the_papers_value_of_each_data_set():
+    runs = [
+        reid(9 if weight < 1 else 2, dataset, triplet=[weight, 0, 0, 0], ssn_weight=weight, seed=s)
+        for dataset in ("mars", "dukemtmc")
+        for weight in (0.05, 0.1, 1.0)
+        for s in SEEDS
+    ]
+    assert found(runs, "small-lambda")["MARS"].verdict == HOLDS
+    late = found(runs, "lambda-delays")  # the first quarter alone counts
+    assert late["MARS"].effect == pytest.approx(0.9)
+    assert late["DukeMTMC-VideoReID"].effect == pytest.approx(0.95)
+
+
+def test_an_aggregator_without_parts_may_have_any_setting_of_parts():
+    runs = [reid(9, seed=seed) for seed in SEEDS]
+    rivals = [
+        reid(2, aggregator="average", strategy="unsupervised", ssn_weight=0.0, seed=seed)
+        for seed in SEEDS
+    ]
+    assert found(runs + rivals, "over-average")["MARS"].effect == pytest.approx(70)
+    noisy = [reid(2, aggregator="average", jitter=0.0, seed=seed) for seed in SEEDS]
+    assert found(runs + noisy, "over-average")["MARS"].verdict == MISSING
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        ([HOLDS, HOLDS], HOLDS),
+        ([HOLDS, UNDECIDED], UNDECIDED),
+        ([HOLDS, UNDECIDED, FAILS], FAILS),
+        ([FAILS, MISSING], FAILS),
+        ([HOLDS, MISSING], UNDECIDED),
+        ([MISSING, MISSING], MISSING),
+    ],
+)
+def test_a_claim_on_several_data_sets_must_hold_on_all(verdicts, verdict):
+    assert claims.overall(verdicts) == verdict
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [([0.01, 0.02, 0.04], HOLDS), ([0.06, 0.07, 0.08], FAILS), ([0.01, 0.01, 0.06], UNDECIDED)],
+)
+def test_a_bound_must_be_kept_in_every_seed(losses, verdict):
+    runs = [maps([1.0, loss], parts=n, seed=s) for s, loss in enumerate(losses) for n in (2, 5)]
+    small = found(runs, "random-converges")
+    assert list(small) == ["normal, N = 2"]
+    assert small["normal, N = 2"].verdict == verdict
+
+
+def test_the_area_under_the_loss_tells_fast_from_slow():
+    def runs(distribution, parts, shares):
+        losses = [log(parts) * share for share in shares]
+        return [maps(losses, distribution=distribution, parts=parts, seed=s) for s in SEEDS]
+
+    every = runs("normal", 2, [1, 0]) + runs("normal", 5, [1, 0.5]) + runs("uniform", 5, [1, 1])
+    few = found(every, "random-few-parts")
+    assert few["normal, N = 5 against 2"].effect == pytest.approx(25)
+    assert few["uniform, N = 5 against 2"].verdict == MISSING
+    assert found(every, "random-normal-uniform")["N = 5"].effect == pytest.approx(25)
+
+
+def test_ones_may_come_down_to_chance_but_not_below():
+    def ones(lowest, **changes):
+        losses = [log(3) + 0.2, lowest, log(3)]
+        return [maps(losses, distribution="ones", parts=3, seed=s, **changes) for s in SEEDS]
+
+    assert found(ones(log(3)), "random-ones")["N = 3"].verdict == HOLDS
+    assert found(ones(log(3) - 0.01), "random-ones")["N = 3"].verdict == FAILS
+    bordered = ones(0.0, padding="same")
+    assert found(ones(log(3)) + bordered, "random-ones")["N = 3"].verdict == HOLDS
+
+
+def test_pedestrians_are_judged_by_people_and_by_spread():
+    shaky, steady = {"frames": 0.3, "people": 0.1}, {"frames": 0.1, "people": 0.2}
+    runs = [
+        pedestrians([0.5, 1.0], [0.5, 0.5], spread, seed=s, labelled_steps=n, strategy=strategy)
+        for s in SEEDS
+        for strategy, n, spread in (("semi-supervised", 3, steady), ("unsupervised", 0, shaky))
+    ]
+    assert found(runs, "accurate")["Pedestrian 128"].effect == pytest.approx(25)
+    assert found(runs, "more-accurate")["Pedestrian 128"].effect == 0
+    assert found(runs, "steadier-frames")["Pedestrian 128"].effect == pytest.approx(20)
+    assert found(runs, "steadier-people")["Pedestrian 128"].verdict == FAILS
+
+
+def test_labels_alone_are_not_semi_supervision():
+    runs = [
+        pedestrians([1.0], [0.0], {}, seed=s, labelled_steps=3, strategy="semi-supervised", steps=0)
+        for s in SEEDS
+    ]
+    assert found(runs, "accurate")["Pedestrian 128"].verdict == MISSING
+
+
+def test_paintings_are_compared_with_other_parts_and_with_the_untrained_network():
+    runs = [amber([0.4, 0.6], seed=s) for s in SEEDS]
+    assert found(runs, "amber-learned")["Amber Abstract"].verdict == MISSING
+    runs += [amber([0.6, 0.5], seed=s, steps=0) for s in SEEDS]
+    assert found(runs, "amber-alike")["Amber Abstract"].effect == pytest.approx(0.5)
+    assert found(runs, "amber-learned")["Amber Abstract"].effect == pytest.approx(-0.05)
+
+
+def test_the_same_runs_get_the_same_findings():
+    runs = strategies(semi_supervised=6, unsupervised=5, supervised=4)
+    assert str(claims.judge(runs)) == str(claims.judge(runs[::-1]))
+
+
+def test_every_claim_says_all_there_is_to_say():
+    every = paper_claims.claims()
+    assert len({one.id for one in every}) == len({one.title for one in every}) == len(every)
+    for one in every:
+        assert one.where
+        assert one.test.endswith(".")
+        assert one.caveat.endswith(".")
+        assert re.fullmatch(r"\d\d_\w+", one.notebook)
+        assert set(one.paper) <= set(one.contrasts)
+        assert one.contrasts
+
+
+def test_claims_name_settings_that_exist():
+    configs = RunConfig.preset("demo", "mars"), StudyConfig("amber")
+    for one in paper_claims.claims():
+        for contrast in one.contrasts.values():
+            config = configs["study" in contrast.high]
+            named = {*contrast.high, *(contrast.low or ()), *contrast.besides}
+            assert all(hasattr(config, name) for name in named), one.id
+
+
+def test_ordinary_settings_are_the_defaults():
+    for dataset, weight in paper_claims.LAMBDAS.items():
+        for scale in ("smoke", "demo", "paper"):
+            config = RunConfig.preset(scale, dataset)
+            assert config.ssn_weight == weight
+            for name, value in paper_claims.ORDINARY.items():
+                assert getattr(config, name) == value, name
+
+
+def test_the_page_has_a_row_and_a_section_for_every_claim():
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    page = claims_page.markdown(claims.judge(runs), caption="Smoke scale.")
+    assert "\n\nSmoke scale.\n\n" in page
+    for one in paper_claims.claims():
+        assert page.count(f"| [{one.title}](#{one.id}) |") == 1
+        assert page.count(f'<a id="{one.id}"></a>\n\n## {one.title}\n') == 1
+    assert "MARS +70.0 [+" in page
+    assert "MARS +7.7<br>DukeMTMC-VideoReID +6.9" in page
+    assert "nan" not in page
+
+
+def test_every_table_has_as_many_cells_in_every_row():
+    page = claims_page.markdown(claims.judge([]), caption="")
+    for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({line.count("|") for line in table.strip().split("\n")}) == 1
+
+
+def test_only_what_was_measured_is_linked():
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    findings = claims.judge(runs)
+    for text in (claims_page.markdown(findings, caption=""), claims_page.short(findings)):
+        assert set(re.findall(r"notebooks/(\w+).ipynb", text)) == {"01_learning_strategies"}
+
+
+def test_the_short_table_has_a_row_for_every_claim():
+    rows = claims_page.short(claims.judge([])).split("\n")[2:]
+    assert len(rows) == len(paper_claims.claims())
+    assert all("| **not yet measured** | – | – |" in row for row in rows)
+
+
+def test_lines_are_of_what_was_measured_only():
+    runs = [maps([1.0, 0.01], parts=3, seed=seed) for seed in SEEDS]
+    assert claims_page.lines(claims.judge(runs)) == (
+        "* The SSN loss gets small even on random data: **holds** "
+        "(nats: normal, N = 3 0.010 [0.010, 0.010])"
+    )
+
+
+def test_too_few_seeds_are_said_to_have_no_interval():
+    runs = [maps([1.0, 0.01], parts=3)]
+    assert claims_page.lines(claims.judge(runs)).endswith("N = 3 0.010 [no interval])")
+
+
+def test_records_are_flat_and_fit_a_data_frame_and_json():
+    findings = claims.judge(strategies(semi_supervised=9, unsupervised=2))
+    records = claims.records(findings)
+    frame = pd.DataFrame(records).set_index(["claim", "place"])
+    first = frame.loc[("semi-supervised-over-unsupervised", "MARS")]
+    assert (first.verdict, first.overall) == (HOLDS, UNDECIDED)
+    assert len(first.runs) == 6
+    assert len(json.loads(json.dumps(records))) == len(findings)
