@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
+from PIL import Image
 
 STYLE: Any = {
     **sns.axes_style("ticks"),
@@ -52,15 +53,20 @@ def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
     """Write a figure, byte for byte the same each time.
 
     Args:
-        figure: any of this module's.
+        figure: any of this package's.
         stem: of the files, without ending.
-        vector: write `stem`.svg beside `stem`.png; of no use for pictures made of pixels.
+        vector: write `stem`.svg beside `stem`.png; of no use for pictures made of pixels, which get
+            256 colours of their own instead, so that the file is a third as large.
     """
-    files = {"png": {"Software": None}} | ({"svg": {"Date": None}} if vector else {})
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
     with matplotlib.rc_context(STYLE):
-        for kind, unstamped in files.items():
-            figure.savefig(stem.with_suffix(f".{kind}"), metadata=unstamped)
-    return [stem.with_suffix(f".{kind}") for kind in files]
+        figure.savefig(png, metadata={"Software": None})
+        if vector:
+            figure.savefig(svg, metadata={"Date": None})
+            return [png, svg]
+    with Image.open(png) as picture:
+        picture.convert("RGB").quantize(256).save(png, optimize=True)
+    return [png]
 
 
 def frames(rows: Mapping[str, NDArray[np.uint8]], groups: Sequence[str] = ()) -> Figure:

@@ -36,7 +36,7 @@ def over_lambda(
         axes = figure.subplots(len(metrics), len(titles), squeeze=False, sharex=True, sharey="row")
         for column, (dataset, title) in zip(axes.T, titles.items(), strict=True):
             column[0].set_title(title, fontsize="medium")
-            column[-1].set(xscale="log", xlabel="λ")
+            column[-1].set_xlabel("λ")
             for axis, metric in zip(column, metrics, strict=True):
                 axis.axvline(best[dataset], color="0.6", linestyle=":", linewidth=1.2, zorder=0)
                 for reduction, colour in REDUCTION_COLOURS.items():
@@ -47,6 +47,7 @@ def over_lambda(
                     low, mean, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
                     axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
                     axis.plot(mean.index, mean, "o-", color=colour, markersize=3, label=reduction)
+                axis.set_xscale("log")
         for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
             axis.set_ylabel(label)
         handles, _ = axes[0, 0].get_legend_handles_labels()

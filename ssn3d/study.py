@@ -56,7 +56,7 @@ def fit(
         network = build(config).to(device)
         network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.Adam(
-            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
 
         def terms_of(step: int) -> dict[str, Tensor]:

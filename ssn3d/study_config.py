@@ -174,7 +174,7 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
         # Not in the paper: what two CPU cores can afford
         "random_maps": {
             "hidden": 64,
-            "steps": 120,
+            "steps": 80,
             "learning_rate": 1e-3,
             "precision": "bfloat16",
         },

@@ -3,8 +3,7 @@
 The one place where settings, data, models and losses meet.  "Training and testing protocols".
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from inspect import signature
 from itertools import groupby, islice
 from typing import Any
@@ -19,15 +18,11 @@ from .config import RunConfig, nearest
 from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized_frames
 from .datasets.streams import one_thread
 from .datasets.tracklets import Split, Tracklet
+from .descent import History, OnStep, descend
 from .models import AGGREGATORS
 from .models.backbone import trunk
 from .models.reid import ReID
 from .models.ssn import SSN, Parts
-
-History = dict[str, list[float]]
-"""One list a loss term and one for the learning rate, an entry for every step."""
-OnStep = Callable[[int, int, dict[str, float]], None]
-"""Called after each step with the steps done, the steps in all, and the loss terms."""
 
 DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
 """Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
@@ -83,13 +78,13 @@ def fit(
         train: tracklets of the training people.
         device: where to compute; on a CPU with one thread, so that results do not depend on the
             machine's number of cores.
-        on_step: for progress, see `OnStep`.
+        on_step: for progress.
 
     Returns:
         The trained network in evaluation mode, and its history.
 
     Raises:
-        FloatingPointError: a loss became infinite or NaN; says at which step and which term.
+        FloatingPointError: see `descend`.
     """
     if config.dense_chunks and config.dataset in DENSE:
         train = [chunk for tracklet in train for chunk in chunks(tracklet, *DENSE[config.dataset])]
@@ -115,35 +110,23 @@ def fit(
         batch_sampler=sampler,  # type: ignore[arg-type]
         generator=torch.Generator(),  # never needed, but without one the global one is moved
     )
-    batches = islice(loader, steps)
-    history: History = {}
+    batches = iter(loader)
     with one_thread(device), torch.random.fork_rng():
         torch.manual_seed(config.seed)  # for the weights; all else has streams of its own
         model = build(config).to(device)
         model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.Adam(
-            model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.StepLR(
             optimiser, config.decay_every * epoch, config.decay
         )
-        for step, batch in enumerate(batches, start=1):
-            terms = _loss_terms(config, model, Clip(*(field.to(device) for field in batch)))
-            values = {name: term.item() for name, term in terms.items()}
-            if not all(map(math.isfinite, values.values())):
-                raise FloatingPointError(
-                    f"the loss is not finite at step {step} of {steps}: {values}; "
-                    "lower learning_rate, or look for broken frames in the data"
-                )
-            optimiser.zero_grad()
-            terms["total"].backward()
-            optimiser.step()
-            rate = float(schedule.get_last_lr()[0])
-            for name, value in (values | {"learning_rate": rate}).items():
-                history.setdefault(name, []).append(value)
-            schedule.step()
-            if on_step:
-                on_step(step, steps, values)
+
+        def terms_of(step: int) -> dict[str, Tensor]:
+            batch = Clip(*(field.to(device) for field in next(batches)))
+            return _loss_terms(config, model, batch)
+
+        history = descend(terms_of, steps, optimiser, schedule, on_step=on_step)
     return model.eval(), history
 
 

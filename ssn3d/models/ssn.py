@@ -53,8 +53,9 @@ class AttentionClassifier(nn.Module):
 
     def second_round(self, part_features: Tensor) -> Tensor:
         """Classify one window for each part.  [f n c i j] -> logits [f n m]."""
-        windows = rearrange(part_features, "f n c i j -> f n (c i j)")
-        weight = rearrange(self.to_hidden.weight, "k c i j -> k (c i j)")
+        # (i j c): the order in memory, so that nothing is copied
+        windows = rearrange(part_features, "f n c i j -> f n (i j c)")
+        weight = rearrange(self.to_hidden.weight, "k c i j -> k (i j c)")
         return self.to_parts(F.relu(F.linear(windows, weight, self.to_hidden.bias)))
 
 

@@ -5,6 +5,7 @@ knows only the windows that lie inside.  Both read a window exactly as a convolu
 padding does.
 """
 
+from itertools import product
 from typing import Literal
 
 import torch
@@ -56,8 +57,17 @@ def pool_windows(
         )
     turn = window - 1  # a shift of the maps by +i stands for a shift of the features by -i
     if n * window**2 <= (n + c) * window:
-        shifts = F.unfold(maps, window, padding=turn - edge)
-        shifts = rearrange(shifts, "f (n i j) hw -> f n i j hw", i=window, j=window).flip(2, 3)
+        h, w = features.shape[-2:]
+        padded = F.pad(maps.to(features.dtype), [turn - edge] * 4)
+        # slices that are copied once: on a CPU F.unfold and flip take three times as long
+        shifts = torch.stack(
+            [
+                padded[:, :, turn - i : turn - i + h, turn - j : turn - j + w]
+                for i, j in product(range(window), repeat=2)
+            ],
+            dim=2,
+        )
+        shifts = rearrange(shifts, "f n (i j) h w -> f n i j (h w)", i=window)
         pixels = rearrange(features, "f c h w -> f c (h w)")
         return einsum(shifts, pixels, "f n i j hw, f c hw -> f n c i j")
     padded = F.pad(features, [edge] * 4)
@@ -84,12 +94,13 @@ def windows_at(
     height, width = window_grid(features, window, padding)
     top, left, known = _cells(points, features.shape[-2:], (height, width))
     padded = rearrange(F.pad(features, [edge] * 4), "f c h w -> f h w c")
-    frame = torch.arange(len(features), device=features.device)[:, None, None, None]
-    reach = torch.arange(window, device=features.device)
-    cut = padded[
-        frame, (top[..., None] + reach)[..., :, None], (left[..., None] + reach)[..., None, :]
-    ]
-    return rearrange(cut, "f n i j c -> f n c i j") * known[..., None, None, None]
+    frame, reach = (torch.arange(k, device=features.device) for k in (len(features), window))
+    rows = frame[:, None, None] * padded.shape[1] + top[..., None] + reach  # [f n i] of all frames
+    cells = rows[..., None] * padded.shape[2] + (left[..., None] + reach)[..., None, :]
+    # index_select, as the gradient of an index with three tensors takes a CPU ten times as long
+    cut = rearrange(padded, "f h w c -> (f h w) c").index_select(0, cells.flatten())
+    cut = rearrange(cut, "(f n i j) c -> f n c i j", f=len(features), i=window, j=window)
+    return cut * known[..., None, None, None]
 
 
 def one_hot_maps(
