@@ -100,6 +100,7 @@ def records(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             "where": finding.claim.where,
             "place": finding.place,
             "unit": finding.claim.unit,
+            "bound": finding.claim.below,
             "paper": finding.claim.paper.get(finding.place, math.nan),
             "effect": finding.effect,
             "low": finding.low,

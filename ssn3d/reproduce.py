@@ -1,6 +1,5 @@
 """The main job: run the notebooks headlessly, keep their results, and say how each one went."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -14,10 +13,9 @@ from typing import Any, NamedTuple
 import nbformat
 import papermill
 
-from . import store
+from . import results, store
 from .config import nearest
 from .data import project_folder
-from .results import MANIFEST
 from .runs import describe
 from .store import store_folder
 
@@ -31,6 +29,8 @@ class Outcome(NamedTuple):
     """Runs it used that were in the store."""
     misses: int
     """Runs it had to train."""
+    artefacts: tuple[str, ...]
+    """Tables and figures it made."""
     error: str | None
 
 
@@ -98,16 +98,18 @@ def run(
             if draft.exists():
                 shutil.copy(draft, kept)
     new = _stored() - before
-    used = _used(figures, notebook.stem) if error is None else new
-    return Outcome(notebook.stem, time.perf_counter() - started, len(used - new), len(new), error)
+    made = {} if error else _made_by(figures, notebook.stem)
+    used = {run for entry in made.values() for run in entry["runs"]} or new
+    seconds = time.perf_counter() - started
+    return Outcome(notebook.stem, seconds, len(used - new), len(new), tuple(made), error)
 
 
 def report(outcomes: Sequence[Outcome]) -> str:
-    """A line for each notebook: seconds, runs found and trained, and whether it went well."""
-    lines = [f"{'notebook':<28}{'seconds':>9}{'HIT':>6}{'MISS':>6}  status"]
-    lines += [
-        f"{one.notebook:<28}{one.seconds:>9.0f}{one.hits:>6}{one.misses:>6}  "
-        + ("ok" if one.error is None else f"FAILED: {one.error}")
+    """A line for each notebook: what it made, how long, runs found and trained, how it went."""
+    head = f"{'notebook':<24}{'artefact':<10}{'seconds':>9}{'HIT':>6}{'MISS':>6}  status"
+    lines = [head] + [
+        f"{one.notebook:<24}{', '.join(one.artefacts) or '–':<10}{one.seconds:>9.0f}"
+        f"{one.hits:>6}{one.misses:>6}  " + ("ok" if one.error is None else f"FAILED: {one.error}")
         for one in outcomes
     ]
     return "\n".join(lines)
@@ -188,10 +190,7 @@ def _stored() -> set[str]:
     return {folder.name for folder in store_folder().glob("[!.]*/")}
 
 
-def _used(figures: Path, notebook: str) -> set[str]:
-    """Runs that the manifest says a notebook's results come from."""
-    path = figures / MANIFEST
-    manifest = json.loads(path.read_text()) if path.exists() else {}
-    return {
-        run for entry in manifest.values() if entry["notebook"] == notebook for run in entry["runs"]
-    }
+def _made_by(figures: Path, notebook: str) -> dict[str, Any]:
+    """Entries of the manifest that a notebook's results have."""
+    entries = results.read(figures).items()
+    return {name: entry for name, entry in entries if entry["notebook"] == notebook}

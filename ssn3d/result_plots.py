@@ -68,6 +68,10 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
         findings: records with title, place, unit, effect, low, high and verdict.
     """
     table = pd.DataFrame([one for one in findings if np.isfinite(float(one["effect"]))])  # type: ignore[arg-type]
+    if table.empty:
+        figure = Figure(figsize=(7.2, 0.6))
+        figure.text(0.5, 0.5, "nothing measured yet", ha="center", va="center")
+        return figure
     units = list(dict.fromkeys(table.unit))
     heights = [int((table.unit == unit).sum()) for unit in units]
     with matplotlib.rc_context(STYLE):

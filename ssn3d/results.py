@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from . import store
 from .store import Run
 
 MANIFEST = "results.json"
@@ -40,7 +41,7 @@ def record(
     settings = {run.id: asdict(run.config) for run in runs}
     common = {
         name: value
-        for name, value in next(iter(settings.values())).items()
+        for name, value in next(iter(settings.values()), {}).items()
         if all(name in one and one[name] == value for one in settings.values())
     }
     entry = {
@@ -63,13 +64,31 @@ def record(
     }
     path = folder / MANIFEST
     with FileLock(folder / f".{MANIFEST}.lock"):
-        manifest = json.loads(path.read_text()) if path.exists() else {}
+        manifest = read(folder)
         manifest[artefact] = entry
         draft = folder / f".{MANIFEST}.draft"
         draft.write_text(
             json.dumps(dict(sorted(manifest.items())), indent=1, allow_nan=False) + "\n"
         )
         draft.replace(path)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of `folder`: an entry for each table or figure, {} where there is none yet."""
+    path = folder / MANIFEST
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def runs_behind(folder: Path, scale: str) -> list[Run[Any]]:
+    """All runs behind the tables and figures in `folder` of one scale, as far as they are kept."""
+    names = {
+        name: None
+        for artefact, entry in read(folder).items()
+        if entry["scale"] == scale and artefact != "claims"  # which come from the others' runs
+        for name in entry["runs"]
+    }
+    found = (store.read(store.store_folder() / name) for name in names)
+    return [run for run in found if run]
 
 
 def _different(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

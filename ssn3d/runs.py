@@ -222,13 +222,15 @@ def _remote(
 @contextmanager
 def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[Any]:
     """The given client, one on this machine's cores, or None where this process is as fast."""
+    steps = sum(recipe_of(config).steps(config) for config in configs)
+    if client is not None or tasks < 2 or steps < WORTH_PROCESSES:
+        yield client
+        return
     import dask
     from dask.system import CPU_COUNT
 
-    steps = sum(recipe_of(config).steps(config) for config in configs)
-    processes = min(CPU_COUNT, tasks)
-    if client is not None or processes < 2 or steps < WORTH_PROCESSES:
-        yield client
+    if CPU_COUNT < 2:
+        yield None
         return
     from distributed import Client, LocalCluster
 
@@ -237,7 +239,7 @@ def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[A
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
         LocalCluster(
-            n_workers=processes,
+            n_workers=min(CPU_COUNT, tasks),
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
             memory_limit=None,

@@ -81,7 +81,7 @@ def test_importing_ssn3d_loads_neither_torch_nor_anything_for_notebooks():
 
 
 def test_training_loads_no_plotting_and_no_widgets():
-    heavy = "matplotlib ipywidgets seaborn"
+    heavy = "matplotlib ipywidgets seaborn torchvision distributed"
     code = f"import sys, ssn3d.runs; print([m for m in {heavy.split()} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

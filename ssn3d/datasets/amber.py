@@ -17,13 +17,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from filelock import FileLock
 from torch import Tensor
-from torchvision.io import encode_png
 
 from .amber_shapes import REACH, Dice, Element, band, draw_elements
-from .drafts import drafted
+from .drafts import made_once
 from .identity import digest, source_digest
+from .images import write_image
 from .streams import one_thread, stream
 
 PALETTE = (
@@ -88,8 +87,8 @@ def write(
     if not 1 <= count <= 999:
         raise ValueError(f"amber: expected 1 to 999 works, got count={count}; paint another series")
     for number in range(count):
-        work = encode_png(paint(number, seed=seed, height=height, width=width))
-        (root / f"{number + 1:03}.png").write_bytes(work.numpy().tobytes())
+        work = paint(number, seed=seed, height=height, width=width)
+        write_image(work, root / f"{number + 1:03}.png")
 
 
 def identity(*, count: int, seed: int, height: int, width: int) -> str:
@@ -104,15 +103,8 @@ def materialise(
 
     A set appears whole or not at all, and whoever asks while another process paints it waits.
     """
-    root = folder / identity(count=count, seed=seed, height=height, width=width)
-    if root.is_dir():
-        return root
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{root.name}.lock"):
-        if not root.is_dir():
-            with drafted(root) as draft:
-                write(draft, count=count, seed=seed, height=height, width=width)
-    return root
+    settings = {"count": count, "seed": seed, "height": height, "width": width}
+    return made_once(folder / identity(**settings), lambda draft: write(draft, **settings))
 
 
 def _ground(x: Tensor, y: Tensor, dice: Dice) -> Tensor:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as image_ops
 
+from .images import read_image
 from .keypoints import PARTS, Points, labelled_frames, mirror
 from .streams import stream
-from .tracklets import Tracklet, load_frames, read_image
+from .tracklets import Tracklet, load_frames
 
 MEMORY = 2**28
 """Bytes of frames that a process keeps: a whole rendered set, or what it last saw of a real one."""
@@ -244,6 +245,4 @@ def resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """uint8 [t 3 H W] in the given height and width."""
     if tuple(frames.shape[-2:]) == size:
         return frames
-    return image_ops.resize(
-        frames, list(size), interpolation=image_ops.InterpolationMode.BICUBIC, antialias=True
-    )
+    return F.interpolate(frames, size, mode="bicubic", antialias=True)

@@ -1,9 +1,13 @@
 """Folders that appear whole or not at all."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
+
+from .streams import one_thread
 
 
 @contextmanager
@@ -26,3 +30,19 @@ def drafted(folder: Path) -> Iterator[Path]:
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def made_once(root: Path, write: Callable[[Path], None]) -> Path:
+    """The folder `root`, written unless it is there already; who else asks meanwhile waits.
+
+    Args:
+        root: the final name.
+        write: fills an empty folder, with one thread, so that the bytes do not depend on the cores.
+    """
+    if not root.is_dir():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_name(f"{root.name}.lock")):
+            if not root.is_dir():
+                with drafted(root) as draft, one_thread():
+                    write(draft)
+    return root

@@ -14,15 +14,13 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from filelock import FileLock
 from torch import Tensor
-from torchvision.io import encode_png
 
 from . import coco, pictures
-from .drafts import drafted
+from .drafts import made_once
 from .identity import digest, source_digest
+from .images import write_image
 from .pedestrian_film import PARTS, PROFILE, film, worth_labelling
-from .streams import one_thread
 
 LABELS, TRUTH, TRACKS = "labels.json", "truth.json", "tracks"
 
@@ -177,22 +175,14 @@ def materialise(folder: Path, **settings: int) -> Path:
         folder: where rendered sets are kept.
         settings: those of `write`, by name.
     """
-    root = folder / identity(**settings)
-    if root.is_dir():
-        return root
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{root.name}.lock"):
-        if not root.is_dir():
-            with drafted(root) as draft, one_thread():
-                write(draft, **settings)
-    return root
+    return made_once(folder / identity(**settings), lambda draft: write(draft, **settings))
 
 
 def _save(folder: Path, names: list[str], frames: Tensor, points: Tensor) -> None:
     """Write pictures and truth.json with their key points."""
     for name, frame in zip(names, frames, strict=True):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(encode_png(frame).numpy().tobytes())
+        write_image(frame, folder / name)
     height, width = frames.shape[-2:]
     truth = coco.Labels(list(PARTS), dict(zip(names, points, strict=True)))
     coco.write(truth, folder / TRUTH, dict.fromkeys(names, (height, width)))

@@ -6,11 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from .drafts import drafted
+from .drafts import made_once
 from .identity import digest, source_digest
-from .streams import one_thread
 from .walkers import PROFILES, Profile, render
 
 
@@ -65,16 +62,11 @@ def materialise(
     A set appears whole or not at all, and whoever asks while another process renders it waits.
     """
     name = identity(dataset, profile, seed=seed, height=height, width=width)
-    root = folder / name
-    if root.is_dir():
-        return root
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
-        if not root.is_dir():
-            layout = import_module(f".{dataset}", __package__)
-            with drafted(root) as draft, one_thread():
-                layout.write(render(profile, seed=seed, height=height, width=width), draft)
-    return root
+    layout = import_module(f".{dataset}", __package__)
+    return made_once(
+        folder / name,
+        lambda draft: layout.write(render(profile, seed=seed, height=height, width=width), draft),
+    )
 
 
 @cache

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image, read_file
 
+from .images import read_image
 from .keypoints import Points
 
 DISTRACTOR = 0
@@ -122,19 +122,3 @@ def load_frames(tracklet: Tracklet, indices: Sequence[int]) -> Tensor:
                 f"{tuple(image.shape[1:])}, the frames before it {tuple(images[0].shape[1:])}"
             )
     return torch.stack(images)
-
-
-def read_image(path: Path) -> Tensor:
-    """An image file as uint8 [3 H W], with the file's name in every error."""
-    try:
-        return decode_image(read_file(str(path)), ImageReadMode.RGB)
-    except RuntimeError as error:
-        if not path.exists():
-            raise FileNotFoundError(
-                f"frame {path} does not exist, although the data set lists it; "
-                "restore the file, or read the data set again if it was changed on purpose"
-            ) from None
-        raise ValueError(
-            f"frame {path} is not a readable image ({str(error).splitlines()[0]}); "
-            "copy the file anew from its source"
-        ) from None

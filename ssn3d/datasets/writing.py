@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.io import encode_jpeg, encode_png
 
 from . import keypoints
+from .images import read_image, write_image
 from .layout import check_not_empty
-from .tracklets import Split, Tracklet, read_image
-
-JPEG_QUALITY = 95
+from .tracklets import Split, Tracklet
 
 
 class Planned(NamedTuple):
@@ -79,5 +77,4 @@ def _write_frame(frame: Path | Tensor, path: Path) -> None:
             shutil.copyfile(frame, path)
             return
         frame = read_image(frame)
-    encoded = encode_png(frame) if path.suffix == ".png" else encode_jpeg(frame, JPEG_QUALITY)
-    path.write_bytes(encoded.numpy().tobytes())
+    write_image(frame, path)

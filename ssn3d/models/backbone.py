@@ -3,7 +3,6 @@
 from typing import Literal, get_args
 from urllib.error import URLError
 
-import torchvision
 from torch import Tensor, nn
 
 Backbone = Literal["small", "resnet34", "resnet50"]
@@ -63,6 +62,8 @@ class ResNetTrunk(nn.Module):
         pretrained: bool = False,
     ):
         """stages: 4 have a total stride of 16; 3, of stride 8, are what Figure 4 is made with."""
+        import torchvision  # here, as importing it takes longer than all the rest together
+
         super().__init__()
         try:
             net = torchvision.models.get_model(

@@ -74,9 +74,9 @@ def test_a_notebook_that_stops_itself_has_not_run(project, store):
 
 def test_the_report_has_a_line_for_each_notebook():
     outcomes = [
-        reproduce.Outcome("01_good", 12.3, 5, 2, None),
-        reproduce.Outcome("02_bad", 0.4, 0, 0, "cell 2: ValueError: no"),
+        reproduce.Outcome("01_good", 12.3, 5, 2, ("table1",), None),
+        reproduce.Outcome("02_bad", 0.4, 0, 0, (), "cell 2: ValueError: no"),
     ]
     lines = reproduce.report(outcomes).splitlines()
-    assert lines[1].split() == ["01_good", "12", "5", "2", "ok"]
+    assert lines[1].split() == ["01_good", "table1", "12", "5", "2", "ok"]
     assert lines[2].endswith("FAILED: cell 2: ValueError: no")
