@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from .plots import STYLE
 
@@ -51,7 +52,7 @@ def over_lambda(
         for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
             axis.set_ylabel(label)
         handles, _ = axes[0, 0].get_legend_handles_labels()
-        dotted = matplotlib.lines.Line2D([], [], color="0.6", linestyle=":")
+        dotted = Line2D([], [], color="0.6", linestyle=":")
         figure.legend(
             [*handles, dotted],
             ["mean over parts", "sum over parts, as printed", "the paper's λ"],
@@ -73,28 +74,32 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
         figure.text(0.5, 0.5, "nothing measured yet", ha="center", va="center")
         return figure
     units = list(dict.fromkeys(table.unit))
-    heights = [int((table.unit == unit).sum()) for unit in units]
+    groups = [list(table[table.unit == unit].groupby("title", sort=False)) for unit in units]
+    lines = [sum(1 + len(rows) for _, rows in group) for group in groups]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(7.2, 0.22 * sum(heights) + 0.62 * len(units)), layout="constrained"
-        )
-        axes = figure.subplots(len(units), 1, squeeze=False, height_ratios=[h + 1 for h in heights])
-        for axis, unit in zip(axes[:, 0], units, strict=True):
-            chosen = table[table.unit == unit].reset_index(drop=True)
+        size = (7.2, 0.19 * sum(lines) + 0.5 * len(units))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(units), 1, squeeze=False, height_ratios=[n + 1 for n in lines])
+        for axis, unit, group, count in zip(axes[:, 0], units, groups, lines, strict=True):
             axis.axvline(0, color="0.6", linewidth=1, zorder=0)
-            for row, one in chosen.iterrows():
-                colour = VERDICT_COLOURS.get(one.verdict, "0.7")
-                axis.plot([one.low, one.high], [row, row], color=colour, linewidth=1.6)
-                axis.plot(one.effect, row, "o", color=colour, markersize=4)
-            labels = [
-                one.title if one.place in ("", "all") else f"{one.title} ({one.place})"
-                for one in chosen.itertuples()
-            ]
-            axis.set_yticks(range(len(chosen)), labels, fontsize="small")
-            axis.set_ylim(len(chosen) - 0.5, -0.5)
+            places, row = {}, 0
+            for title, rows in group:
+                axis.text(
+                    0.01, row, title, transform=axis.get_yaxis_transform(), va="center",
+                    fontsize="small", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                )  # fmt: skip
+                for one in rows.itertuples():
+                    row += 1
+                    colour = VERDICT_COLOURS.get(one.verdict, "0.7")
+                    axis.plot([one.low, one.high], [row, row], color=colour, linewidth=1.8)
+                    axis.plot(one.effect, row, "o", color=colour, markersize=4)
+                    places[row] = one.place
+                row += 1
+            axis.set_yticks(list(places), list(places.values()), fontsize="small")
+            axis.set_ylim(count - 0.4, -0.6)
             axis.set_xlabel(unit, fontsize="small")
         handles = [
-            matplotlib.lines.Line2D([], [], color=colour, marker="o", label=verdict)
+            Line2D([], [], color=colour, marker="o", label=verdict)
             for verdict, colour in VERDICT_COLOURS.items()
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3)
