@@ -4,7 +4,7 @@
 Axis letters, the same everywhere:
     b clips, t frames, f = b * t frames flattened, c channels, h w rows and columns of a map,
     n parts (m the class a part is judged as), i j rows and columns of a window, d embedding size,
-    q g query and gallery, k anything else that is counted.
+    q g query and gallery, p people, k anything else that is counted.
 """
 
 from importlib import import_module

@@ -23,7 +23,9 @@ def over_lambda(
 ) -> Figure:
     """Figure 3: scores over lambda, a column a data set, a row a metric.
 
-    A line is the mean over seeds, the band reaches from the lowest to the highest.
+    A line is the mean over seeds, the band reaches from the lowest to the highest.  The sum over
+    parts at lambda is the mean at nine times lambda, as long as no part is missing: dashed, the
+    line of the mean moved to where the sum should have it.
 
     Args:
         numbers: a row a run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4) and the metrics.
@@ -47,17 +49,20 @@ def over_lambda(
                     by_lambda = chosen.groupby("lambda")[metric]
                     low, mean, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
                     axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
-                    axis.plot(mean.index, mean, "o-", color=colour, markersize=3, label=reduction)
+                    line = "o-" if reduction == "mean" else "o"
+                    axis.plot(mean.index, mean, line, color=colour, markersize=3, label=reduction)
+                    if reduction == "mean":
+                        ninth = {"color": REDUCTION_COLOURS["sum"], "linestyle": "--"}
+                        axis.plot(mean.index / 9, mean, linewidth=1, zorder=1, **ninth)
                 axis.set_xscale("log")
         for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
             axis.set_ylabel(label)
         handles, _ = axes[0, 0].get_legend_handles_labels()
+        dashed = Line2D([], [], color=REDUCTION_COLOURS["sum"], linestyle="--", linewidth=1)
         dotted = Line2D([], [], color="0.6", linestyle=":")
+        labels = ["mean over parts", "sum, as printed", "mean at 9λ", "the paper's λ"]
         figure.legend(
-            [*handles, dotted],
-            ["mean over parts", "sum over parts, as printed", "the paper's λ"],
-            loc="outside upper center",
-            ncols=3,
+            [*handles, dashed, dotted], labels, loc="outside upper center", ncols=len(labels)
         )
     return figure
 

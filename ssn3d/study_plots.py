@@ -54,7 +54,7 @@ def random_data(panels: Mapping[str, Curves], *, columns: int = 3) -> Figure:
 
 
 def amber(
-    pictures: NDArray[np.uint8],
+    pictures: Sequence[NDArray[np.uint8]],
     middles: NDArray[np.floating],
     size: tuple[float, float],
     windows: Sequence[NDArray[np.floating]],
@@ -64,7 +64,7 @@ def amber(
     """Figure 6: pictures with a numbered box around each part, and below what each part looks like.
 
     Args:
-        pictures: [k H W 3].
+        pictures: k of [H W 3], all shown in the shape of the first.
         middles: [k n 2] of the boxes, as (x, y) in 0..1.
         size: height and width of every box, as shares of the picture.
         windows: of each part [l h w 3] in 0..1, from different pictures; a row a part.
@@ -72,7 +72,7 @@ def amber(
     """
     lines = -(-len(pictures) // columns)
     wide = 7.2  # inches
-    above = lines * (wide / columns) * pictures.shape[1] / pictures.shape[2]
+    above = lines * (wide / columns) * pictures[0].shape[0] / pictures[0].shape[1]
     below = len(windows) * (wide - 0.4) / max(map(len, windows))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(wide, above + 0.15 + below))

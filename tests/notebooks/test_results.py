@@ -1,0 +1,87 @@
+"""What the main job keeps can be computed again from the store, and judged."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from ssn3d import reproduce, results, tables
+from ssn3d.datasets import coco
+from ssn3d.datasets.images import write_image
+
+
+@pytest.fixture
+def figures(store: Path, tmp_path: Path) -> Path:
+    return tmp_path / "figures"
+
+
+def make(name: str, figures: Path, **parameters: object) -> reproduce.Outcome:
+    [notebook] = reproduce.choose([name])
+    outcome = reproduce.run(notebook, figures, {"scale": "smoke", **parameters})
+    assert outcome.error is None
+    return outcome
+
+
+def test_a_table_equals_what_the_store_says(figures):
+    made = make("01", figures, datasets="mars", seeds=2)
+    assert (made.artefacts, made.hits, made.misses) == (("table1",), 0, 6)
+    runs = results.runs_behind(figures, "smoke")
+    measured = [
+        tables.Measured(
+            run.config.strategy, run.config.dataset, run.config.seed, run.id, run.metrics
+        )
+        for run in runs
+    ]
+    again = tables.measurements(1, measured, ["top1", "mean_ap"])
+    [_, sheet] = tables.save(again, "", figures / "again")
+    assert pd.read_csv(sheet).equals(pd.read_csv(figures / "table1.csv"))
+    for line in tables.markdown(tables.compare(again)).splitlines():
+        assert line in (figures / "table1.md").read_text()
+    numbers = json.loads((figures / "results.json").read_text())["table1"]["numbers"]
+    assert [one["mean"] for one in numbers] == again["mean"].tolist()
+
+
+def test_claims_are_judged_by_the_runs_there_are(figures):
+    make("06", figures, numbers="2 3", seeds=3)
+    outcome = make("11", figures)
+    assert (outcome.artefacts, outcome.hits, outcome.misses) == (("claims",), 24, 0)
+    verdicts = pd.read_csv(figures / "claims.csv").set_index("claim").verdict
+    assert set(verdicts["random-ones"]) == {"holds"}
+    assert set(verdicts["random-normal-uniform"]) <= {"holds", "does not hold", "undecided"}
+    assert set(verdicts["sharing"]) == {"not yet measured"}
+    page = (figures / "claims.md").read_text()
+    assert "N = 3" in page
+    assert "16" not in page.partition("random-few-parts")[2].partition("##")[0]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A user's own folder: twelve pictures of unlike sizes, four of them labelled."""
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    dice = torch.Generator().manual_seed(0)
+    names = [f"holiday {number}.jpg" for number in range(12)]
+    sizes = {name: (40 + 2 * place, 64) for place, name in enumerate(names)}
+    for name, size in sizes.items():
+        picture = torch.randint(0, 256, (3, *size), generator=dice)
+        write_image(picture.byte(), folder / name)
+    points = {name: torch.rand(2, 2, generator=dice) for name in names[:4]}
+    coco.write(coco.Labels(["nose", "tail"], points), folder / "labels.json", sizes)
+    return folder
+
+
+def test_parts_are_found_in_ones_own_pictures(figures, pictures):
+    outcome = make("07", figures, folder=str(pictures), seeds=1)
+    assert outcome.misses == 2
+    assert (figures / "fig6_amber_abstract.png").exists()
+    assert "within" in (figures / "fig6_amber_abstract.md").read_text()
+
+
+def test_ones_own_labels_teach_parts_and_nothing_is_said_that_needs_the_truth(figures, pictures):
+    outcome = make("05", figures, folder=str(pictures), seeds=1)
+    assert outcome.misses == 4
+    measures = pd.read_csv(figures / "fig4_pedestrian_128.csv").measure
+    assert set(measures) == {"distinctness", "extent"}
+    assert "nose" not in (figures / "fig4_pedestrian_128.md").read_text()  # no PCK a part
