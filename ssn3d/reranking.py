@@ -67,12 +67,12 @@ def rerank(
     near, farthest = _neighbours(items, k1, rows)
     pair, code = _codes(items, near, farthest, rows, pairs=max(1, block // items.shape[1]))
     pair, code = _expand_queries(pair, code, near[:, :k2], rows)
-    sums = pair[:, 0].bincount(code).float()
+    sums = pair[:, 0].bincount(code)  # item by item like the minima: never below them by rounding
     answer = _minima(pair, code, p, q)
     for some in torch.arange(q).split(rows):
         minima = answer[some]
         maxima = sums[some, None] + sums[q:] - minima  # Eq. (9)
-        jaccard = (1 - minima / maxima).clamp(min=0)  # Eq. (10)
+        jaccard = 1 - minima / maxima  # Eq. (10)
         original = _relative(_distances(items[some], items[q:]), farthest[some, None])
         answer[some] = (1 - weight) * jaccard + weight * original  # Eq. (12)
     return answer
@@ -113,11 +113,7 @@ def _relative(distances: Tensor, farthest: Tensor) -> Tensor:
 
 
 def _neighbours(items: Tensor, k1: int, rows: int) -> tuple[Tensor, Tensor]:
-    """N(p, k1) of each item p after p itself, nearest first, Eq. (2), and its largest distance.
-
-    Returns:
-        [p k] neighbours with k = k1 + 1, and [p] distances.
-    """
+    """[p k] each item p, then its N(p, k1), nearest first, Eq. (2); [p] its largest distance."""
     position = torch.arange(len(items))
     # pieces kept in a list would lie between the holes that blocks leave, and memory would grow
     near = torch.empty(len(items), k1 + 1, dtype=torch.long)

@@ -187,9 +187,16 @@ def test_embeddings_that_are_all_the_same_are_at_no_distance():
     assert_close(rerank(ones[:2], ones[2:], k1=5, k2=2), torch.zeros(2, 4), rtol=0, atol=0)
 
 
+def test_rounding_makes_no_distance_negative():
+    items, _ = sides()
+    found = rerank(items, items, k1=39, k2=1, weight=0)
+    assert found.min() >= 0
+    assert_close(found.diagonal(), torch.zeros(20))
+
+
 @pytest.mark.parametrize(("k1", "k2"), [(0, 0), (90, 6), (20, 0), (5, 6)])
 def test_numbers_of_neighbours_out_of_range_are_refused(k1, k2):
-    with pytest.raises(ValueError, match=f"k1 < 90, .*got k1 = {k1} and k2 = {k2}"):
+    with pytest.raises(ValueError, match=f"k1 < 90 .*got k1 = {k1} and k2 = {k2}"):
         rerank(*sides(), k1=k1, k2=k2)
 
 

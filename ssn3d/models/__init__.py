@@ -2,7 +2,23 @@
 
 from torch import nn
 
+from .ap3d import AP3D
+from .average import Average
+from .conv3d import Conv3D
+from .non_local import NonLocalPooling
+from .recurrent import Recurrent
 from .ssn3d import SSN3D
+from .stripes import Stripes
+from .temporal_attention import TemporalAttention
 
-AGGREGATORS: dict[str, type[nn.Module]] = {"ssn3d": SSN3D}
+AGGREGATORS: dict[str, type[nn.Module]] = {
+    "ssn3d": SSN3D,
+    "average": Average,
+    "temporal_attention": TemporalAttention,
+    "recurrent": Recurrent,
+    "stripes": Stripes,
+    "conv3d": Conv3D,
+    "non_local": NonLocalPooling,
+    "ap3d": AP3D,
+}
 """Every aggregator by its name in `RunConfig.aggregator`."""
