@@ -39,6 +39,15 @@ def early_triplet(run: Run) -> Values:
     return _one(fmean(losses[: max(1, len(losses) // 4)]))
 
 
+def stray_of_frames(run: Run) -> Values:
+    """How much a body part strays from its point, from frame to frame of a clip.
+
+    Nothing of runs on data whose body points are not known.
+    """
+    parts = run.metrics.get("parts")
+    return _one(100 * parts["spread"]["frames"]) if parts else Values([], [])
+
+
 def final_loss(run: Run) -> Values:
     """The SSN loss left at the end."""
     return _one(run.metrics["loss"])

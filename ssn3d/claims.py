@@ -128,6 +128,7 @@ def verdict_on(group: Sequence[Finding]) -> str:
 
 
 def _finding(claim: Claim, place: str, found: Sequence[tuple[Run, ...]]) -> Finding:
+    found = [pair for pair in found if all(claim.measure(run).values for run in pair)]
     if not found:
         return Finding(claim, place, math.nan, math.nan, math.nan, [], [], [], MISSING)
     measured = [_difference([claim.measure(run) for run in pair], pair) for pair in found]

@@ -358,3 +358,20 @@ def test_records_are_flat_and_fit_a_data_frame_and_json():
     assert (first.verdict, first.overall) == (HOLDS, UNDECIDED)
     assert len(first.runs) == 6
     assert len(json.loads(json.dumps(records))) == len(findings)
+
+
+def test_parts_that_sharing_steadies_are_judged_only_where_their_points_are_known():
+    def straying(shared, seed, spread):
+        one = reid(seed=seed, shared=shared)
+        one.metrics["parts"] = spread and {"spread": {"frames": spread}}
+        return one
+
+    runs = [
+        straying(shared, seed, 0.1 if shared else 0.2) for shared in (True, False) for seed in SEEDS
+    ]
+    [mars] = [f for f in claims.judge(runs) if f.claim.id == "sharing-steadies" and f.seeds]
+    assert (mars.place, mars.verdict) == ("MARS", HOLDS)
+    assert mars.effect == pytest.approx(10)
+    unknown = [straying(shared, seed, None) for shared in (True, False) for seed in SEEDS]
+    verdicts = {f.verdict for f in claims.judge(unknown) if f.claim.id == "sharing-steadies"}
+    assert verdicts == {MISSING}
