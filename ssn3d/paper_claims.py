@@ -199,7 +199,7 @@ def _aggregators() -> Iterator[Claim]:
         id="over-ap3d",
         title="SSN3D > AP3D",
         where="Tables 3 and 5",
-        caveat=f"{fewer} AP3D is rewritten here, one block behind the trunk, not five inside it; its "
+        caveat=f"{fewer} AP3D is rewritten here, one block behind the trunk, not five in it; its "
         "authors start from ImageNet weights. On MARS the paper claims no more than to come up "
         "to it.",
         contrasts=_everywhere({}, {"aggregator": "ap3d"}, NO_PARTS, tables),
