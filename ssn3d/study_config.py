@@ -180,7 +180,7 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
         },
         "amber": {
             "hidden": 64,
-            "steps": 192,
+            "steps": 160,
             "learning_rate": 1e-3,
             "precision": "bfloat16",
         },
