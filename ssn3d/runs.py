@@ -99,8 +99,9 @@ def sweep(
     tasks = (
         len(missing) if torch.device(device).type == "cpu" else 1
     )  # an accelerator is not shared
+    silent = {} if missing else {"disable": True}  # given False, $TQDM_DISABLE would not count
     with (
-        tqdm(total=len(missing), desc="training", unit="run", disable=not missing) as bar,
+        tqdm(total=len(missing), desc="training", unit="run", **silent) as bar,
         _workers(client, missing, tasks) as workers,
     ):
         if workers is None:
