@@ -105,6 +105,11 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
         run = store.read(store.store_folder() / run_id)
         if run is None:
             raise ValueError(f"no run {run_id!r} in {store.store_folder()}")
+        if not isinstance(run.config, RunConfig):
+            raise ValueError(
+                f"run {run_id} studies parts alone and tells no people apart; its numbers are in "
+                "its metrics.json"
+            )
         changed = _parse(changes)
         if unfit := sorted(changed.keys() - TESTED):
             raise ValueError(
@@ -155,5 +160,5 @@ def _usage_errors() -> Iterator[None]:
 def _report(run_id: str, metrics: dict[str, Any]) -> None:
     click.echo(f"run {run_id}")
     for name, value in metrics.items():
-        if name != "queries":
+        if isinstance(value, int | float):
             click.echo(f"{name:<18}{value if isinstance(value, int) else f'{100 * value:.1f} %'}")

@@ -4,6 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from ssn3d.cli import main
+from ssn3d.runs import load_or_train
+from ssn3d.study_config import StudyConfig
 
 
 def test_training_from_the_command_line_is_stored_and_can_be_measured_again(store):
@@ -37,3 +39,10 @@ def test_bad_input_ends_with_its_message(store, arguments, message):
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code in (1, 2)
     assert message in done.output
+
+
+def test_a_study_cannot_be_measured_as_if_it_told_people_apart(store):
+    run = load_or_train(StudyConfig.preset("smoke", "random_maps"))
+    done = CliRunner().invoke(main, ["evaluate", run.id])
+    assert done.exit_code == 1
+    assert f"run {run.id} studies parts alone" in done.output
