@@ -236,7 +236,7 @@ def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[A
     from distributed import Client, LocalCluster
 
     # Freed memory is kept: every step needs as much again.  dask's own choice, to hand it back at
-    # once, takes twice as long; glibc's, a sixth longer.
+    # once, takes twice as long; glibc's, a fifth longer a step in one trial.
     keep = 2**32
     environment = {
         "OMP_NUM_THREADS": 1,
