@@ -32,6 +32,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # The lock names every file's digest; uv, which installs it, is the first thing taken from it.
+# Compiled at once: wherever Python may not write, every process would compile torch anew, 5 seconds.
 $(READY): requirements.lock pyproject.toml
 	@echo "== setting up .venv (about 5 GB, once)"
 	$(PYTHON) -m venv .venv
@@ -39,6 +40,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compiled.log 2>&1
 	touch $(READY)
 
 lock: $(READY)

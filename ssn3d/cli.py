@@ -119,7 +119,7 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
         config = replace(run.config, **changed)
         split = split_of(config)
         result = train.evaluate(config, run.model().to(device), split, device=device)
-    _report(" ".join((run_id, *changes)), train.summary(split, result))
+    _report(" ".join((run_id, *changes)), train.summary(result))
 
 
 @main.command()

@@ -70,11 +70,13 @@ class RunConfig(Settings):
     strategy: Strategy = "semi-supervised"
     ssn_weight: float = 0.1
     """Lambda: 0.1 on iLIDS-VID and MARS, 0.05 on DukeMTMC-VideoReID."""
-    ssn_reduction: Literal["mean", "sum"] = "mean"
-    """How Eq. (4) adds the parts up; see `losses.ssn_loss`."""
+    ssn_reduction: Literal["mean", "sum"] = "sum"
+    """How Eq. (4) adds the parts up: "sum" as printed; see `losses.ssn_loss`."""
     margin: float = 0.3
-    labelled_frames: int = 2
-    """ "We select two images with high-quality labels from each video tracklet"."""
+    labelled_frames: int | None = 2
+    """ "We select two images with high-quality labels from each video tracklet"; None: all."""
+    labelled_per_clip: int = 2
+    """How many of them go with a clip; where there are more, each clip draws anew."""
 
     # optimisation
     epochs: int = 150
@@ -105,7 +107,7 @@ class RunConfig(Settings):
 
     COUNTS = (
         *("height", "width", "parts", "window", "hidden", "block_width", "embedding"),
-        *("labelled_frames", "epochs", "steps_per_epoch", "decay_every"),
+        *("labelled_frames", "labelled_per_clip", "epochs", "steps_per_epoch", "decay_every"),
         *("clip_frames", "clip_stride", "test_frames"),
     )
     RANGES = {  # noqa: RUF012
@@ -201,10 +203,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": _SMALL
     | {
         "clips_per_id": 2,
-        "epochs": 16,
+        "epochs": 14,
         "steps_per_epoch": 25,
         "learning_rate": 1e-3,
-        "decay_every": 11,
+        "decay_every": 10,
     },
     "paper": {},
 }

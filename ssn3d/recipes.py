@@ -53,7 +53,7 @@ def make_reid(config: RunConfig, device: torch.device | str, on_step: OnStep | N
     started = time.perf_counter()
     network, history = train.fit(config, split.train, device=device, on_step=on_step)
     trained = time.perf_counter()
-    metrics = train.summary(split, train.evaluate(config, network, split, device=device))
+    metrics = train.measure(config, network, split, device=device)
     metrics["parts"] = part_metrics.measure(config, network.cpu(), split.query)
     return Made(network, history, metrics, _seconds(started, trained))
 

@@ -16,10 +16,9 @@ code for more), and the weights of Eq. (7) stay as they are (there they are divi
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .retrieval import Metric
+from .retrieval import Metric, comparable, pairwise
 
 
 def rerank(
@@ -54,7 +53,7 @@ def rerank(
         ValueError: shapes disagree, embeddings are not finite or too large, or k1, k2, weight or
             metric is out of range.
     """
-    items = _pool(query, gallery, metric)
+    items = torch.cat(comparable(query, gallery, metric))
     p, q = len(items), len(query)
     if not 1 <= k2 <= k1 < p:
         raise ValueError(
@@ -73,38 +72,9 @@ def rerank(
         minima = answer[some]
         maxima = sums[some, None] + sums[q:] - minima  # Eq. (9)
         jaccard = 1 - minima / maxima  # Eq. (10)
-        original = _relative(_distances(items[some], items[q:]), farthest[some, None])
+        original = _relative(pairwise(items[some], items[q:]), farthest[some, None])
         answer[some] = (1 - weight) * jaccard + weight * original  # Eq. (12)
     return answer
-
-
-def _pool(query: Tensor, gallery: Tensor, metric: str) -> Tensor:
-    """[p d] all items, queries first."""
-    for side, embeddings in (("query", query), ("gallery", gallery)):
-        if embeddings.ndim != 2 or not embeddings.numel():
-            raise ValueError(
-                f"{side}: expected embeddings [k d] with k, d > 0, got {tuple(embeddings.shape)}"
-            )
-        broken = (~embeddings.isfinite().all(dim=1)).nonzero().flatten()
-        if len(broken):
-            raise ValueError(
-                f"{side}: {len(broken)} of {len(embeddings)} embeddings are not finite, the first "
-                f"at position {int(broken[0])}; mend the model or its input"
-            )
-    if metric not in ("euclidean", "cosine"):
-        raise ValueError(f'metric must be "euclidean" or "cosine", got {metric!r}')
-    if query.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            f"query and gallery embeddings must have one size, got {query.shape[1]} and "
-            f"{gallery.shape[1]}; embed both with the same model"
-        )
-    items = torch.cat([query.detach().float(), gallery.detach().float()])
-    return F.normalize(items) if metric == "cosine" else items
-
-
-def _distances(these: Tensor, those: Tensor) -> Tensor:
-    # as in retrieval: matrix products lose the digits of small distances and split ties
-    return torch.cdist(these, those, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _relative(distances: Tensor, farthest: Tensor) -> Tensor:
@@ -119,7 +89,7 @@ def _neighbours(items: Tensor, k1: int, rows: int) -> tuple[Tensor, Tensor]:
     near = torch.empty(len(items), k1 + 1, dtype=torch.long)
     farthest = torch.empty(len(items))
     for some in position.split(rows):
-        distances = _distances(items[some], items)
+        distances = pairwise(items[some], items)
         farthest[some] = distances.amax(dim=1)
         # the bits of a float that is not negative order like an integer: distance, then position
         keys = (distances.view(torch.int32).long() << 32) + position
@@ -159,7 +129,7 @@ def _codes(
         found.append(_pairs(member, some[0]))
     pair = torch.cat(found)
     sides = (some.unbind(dim=1) for some in pair.split(pairs))
-    apart = torch.cat([_distances(items[p, None], items[g, None]).flatten() for p, g in sides])
+    apart = torch.cat([pairwise(items[p, None], items[g, None]).flatten() for p, g in sides])
     return pair, torch.exp(-_relative(apart, farthest[pair[:, 0]]))
 
 

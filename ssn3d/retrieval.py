@@ -14,6 +14,8 @@ from torch import Tensor
 
 Metric = Literal["euclidean", "cosine"]
 JUNK = -1
+SHOWN = 10
+"""How many answers to each query are kept by name."""
 
 
 class Retrieval(NamedTuple):
@@ -30,11 +32,13 @@ class Retrieval(NamedTuple):
     skipped: int
     """Queries without any match, which count nowhere."""
     queries: Tensor
-    """[k] positions of the queries that count, in order; the next two belong to them."""
+    """[k] positions of the queries that count, in order; the next three belong to them."""
     first_rank: Tensor
     """[k] rank of each one's first match, from 1."""
     ap: Tensor
     """[k] average precision of each."""
+    shown: Tensor
+    """[k 10] gallery positions of each one's first answers, junk left out; -1 beyond the last."""
 
 
 def evaluate(
@@ -47,6 +51,7 @@ def evaluate(
     *,
     metric: Metric = "euclidean",
     block: int = 2**22,
+    distances: Tensor | None = None,
 ) -> Retrieval:
     """Rank the gallery by distance for every query and score the ranking.
 
@@ -61,35 +66,39 @@ def evaluate(
         gallery_cams: [g] cameras.
         metric: "euclidean", whose ranking is also that of Eq. (5), or "cosine".
         block: about how many distances are held in memory at a time.
+        distances: [q g], none negative, to rank by instead, such as `reranking.rerank`'s.
 
     Raises:
-        ValueError: shapes disagree, embeddings are not finite, or no query has a match.
+        ValueError: shapes disagree, embeddings or distances are not finite, or no query has a
+            match.
     """
-    _check(query, query_ids, query_cams, "query")
-    _check(gallery, gallery_ids, gallery_cams, "gallery")
-    if metric not in ("euclidean", "cosine"):
-        raise ValueError(f'metric must be "euclidean" or "cosine", got {metric!r}')
-    if query.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            f"query and gallery embeddings must have one size, got {query.shape[1]} and "
-            f"{gallery.shape[1]}; embed both with the same model"
-        )
-    query, gallery = query.float(), gallery.float()
-    if metric == "cosine":  # of unit vectors, the euclidean ranking is the cosine ranking
-        query, gallery = F.normalize(query), F.normalize(gallery)
-    nearness = torch.arange(len(gallery))  # gallery positions, to break ties
-    queries, ranks = [], []
+    query, gallery = comparable(query, gallery, metric)
+    for side, embeddings, *labels in (
+        ("query", query, query_ids, query_cams),
+        ("gallery", gallery, gallery_ids, gallery_cams),
+    ):
+        if {len(embeddings)} != set(map(len, labels)):
+            raise ValueError(
+                f"{side}: expected an id and a camera for each of {len(embeddings)} embeddings, "
+                f"got {len(labels[0])} and {len(labels[1])}"
+            )
+    if distances is not None:
+        _check_distances(distances, len(query), len(gallery))
+    position = torch.arange(len(gallery))  # to break ties
+    queries, ranks, shown = [], [], torch.full((len(query), SHOWN), -1)
     for rows in torch.arange(len(query)).split(max(1, block // len(gallery))):
-        # without matrix products, which lose the digits of small distances and split ties
-        distances = torch.cdist(query[rows], gallery, compute_mode="donot_use_mm_for_euclid_dist")
+        apart = pairwise(query[rows], gallery) if distances is None else distances[rows]
         same = query_ids[rows, None] == gallery_ids
         match = same & (query_cams[rows, None] != gallery_cams) & (gallery_ids != JUNK)
         other = ~same & (gallery_ids != JUNK)
         # the bits of a float that is not negative order like an integer: distance, then position
-        keys = (distances.view(torch.int32).long() << 32) + nearness
+        keys = (apart.float().abs().contiguous().view(torch.int32).long() << 32) + position
         for row in match.any(dim=1).nonzero().flatten().tolist():
             queries.append(int(rows[row]))
             ranks.append(_ranks(keys[row][match[row]], keys[row][other[row]]))
+            kept = keys[row][match[row] | other[row]]
+            first = kept.topk(min(SHOWN, len(kept)), largest=False).values
+            shown[queries[-1], : len(first)] = first & (2**32 - 1)
     if not queries:
         raise ValueError(
             f"none of the {len(query)} queries has a match in the gallery: no gallery item shows a "
@@ -108,7 +117,45 @@ def evaluate(
         queries=torch.tensor(queries),
         first_rank=first_rank,
         ap=ap,
+        shown=shown[queries],
     )
+
+
+def comparable(query: Tensor, gallery: Tensor, metric: Metric) -> tuple[Tensor, Tensor]:
+    """Embeddings whose euclidean distances order like `metric`, once they are found sound.
+
+    Raises:
+        ValueError: shapes disagree, the metric is unknown, or embeddings are not finite.
+    """
+    for side, embeddings in (("query", query), ("gallery", gallery)):
+        if embeddings.ndim != 2 or not embeddings.numel():
+            raise ValueError(
+                f"{side}: expected embeddings [k d] with k, d > 0, got {tuple(embeddings.shape)}"
+            )
+        broken = (~embeddings.isfinite().all(dim=1)).nonzero().flatten()
+        if len(broken):
+            raise ValueError(
+                f"{side}: {len(broken)} of {len(embeddings)} embeddings are not finite, the first "
+                f"at position {int(broken[0])}; they would rank last without a word, so mend the "
+                "model or its input"
+            )
+    if metric not in ("euclidean", "cosine"):
+        raise ValueError(f'metric must be "euclidean" or "cosine", got {metric!r}')
+    if query.shape[1] != gallery.shape[1]:
+        raise ValueError(
+            f"query and gallery embeddings must have one size, got {query.shape[1]} and "
+            f"{gallery.shape[1]}; embed both with the same model"
+        )
+    query, gallery = query.detach().float(), gallery.detach().float()
+    if metric == "cosine":  # of unit vectors, the euclidean ranking is the cosine ranking
+        return F.normalize(query), F.normalize(gallery)
+    return query, gallery
+
+
+def pairwise(these: Tensor, those: Tensor) -> Tensor:
+    """Euclidean distances [.. d], [.. d] -> [.. ..]."""
+    # without matrix products, which lose the digits of small distances and split ties
+    return torch.cdist(these, those, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _ranks(matches: Tensor, others: Tensor) -> Tensor:
@@ -130,19 +177,11 @@ def _trapezoids(rank: Tensor) -> Tensor:
     return (_precisions(rank) + just_before.where(rank > 1, 1.0)) / 2
 
 
-def _check(embeddings: Tensor, ids: Tensor, cams: Tensor, side: str) -> None:
-    if embeddings.ndim != 2 or not len(embeddings) == len(ids) == len(cams) > 0:
-        raise ValueError(
-            f"{side}: expected embeddings [k d] with k > 0 ids and cameras, got "
-            f"{tuple(embeddings.shape)}, {tuple(ids.shape)} and {tuple(cams.shape)}"
-        )
-    broken = (~embeddings.isfinite().all(dim=1)).nonzero().flatten()
-    if len(broken):
-        raise ValueError(
-            f"{side}: {len(broken)} of {len(embeddings)} embeddings are not finite, the first at "
-            f"position {int(broken[0])}; they would rank last without a word, so mend the model or "
-            "its input"
-        )
+def _check_distances(distances: Tensor, q: int, g: int) -> None:
+    if tuple(distances.shape) != (q, g):
+        raise ValueError(f"expected distances [{q} {g}], got {tuple(distances.shape)}")
+    if not (distances.isfinite() & (distances >= 0)).all():
+        raise ValueError("distances must be finite and none negative; mend what they come from")
 
 
 def _few(numbers: Tensor) -> str:

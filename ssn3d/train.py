@@ -23,6 +23,7 @@ from .models import AGGREGATORS
 from .models.backbone import trunk
 from .models.reid import ReID
 from .models.ssn import SSN, Parts
+from .reranking import rerank
 
 DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
 """Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
@@ -96,6 +97,7 @@ def fit(
         flip=config.flip,
         points=config.strategy == "supervised",
         labelled=config.labelled_frames if config.strategy == "semi-supervised" else 0,
+        labelled_per_clip=config.labelled_per_clip,
     )
     sampler = IdentitySampler(
         [tracklet.person for tracklet in train],
@@ -220,12 +222,44 @@ def evaluate(
     Raises:
         ValueError: see `check`.
     """
+    return score(config, split, *embed_lists(config, model, split, device=device))
+
+
+def embed_lists(
+    config: RunConfig, model: ReID, split: Split, *, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Embeddings of the query list [q d] and of the gallery [g d], on the CPU.
+
+    Raises:
+        ValueError: see `check`.
+    """
     check(config, split)
     tracklets = list({id(t): t for t in (*split.query, *split.gallery)}.values())
     place = {id(tracklet): row for row, tracklet in enumerate(tracklets)}
     vectors = embed(config, model, tracklets, device=device)
     query, gallery = ([place[id(t)] for t in side] for side in (split.query, split.gallery))
-    return _ranked(config, split, vectors[query], vectors[gallery])
+    return vectors[query], vectors[gallery]
+
+
+def score(
+    config: RunConfig, split: Split, query: Tensor, gallery: Tensor, *, reranked: bool = False
+) -> retrieval.Retrieval:
+    """Scores of embeddings from `embed_lists`, as they are or after k-reciprocal re-ranking."""
+    distances = None
+    if reranked:
+        distances = query.new_zeros(len(query), len(gallery))
+        kept = torch.tensor([tracklet.person != retrieval.JUNK for tracklet in split.gallery])
+        others = len(query) + int(kept.sum()) - 1
+        distances[:, kept] = rerank(
+            query, gallery[kept], k1=min(20, others), k2=min(6, others), metric=config.metric
+        )
+    people, cameras = (
+        [torch.tensor([getattr(t, field) for t in side]) for side in (split.query, split.gallery)]
+        for field in ("person", "camera")
+    )
+    return retrieval.evaluate(
+        query, gallery, *people, *cameras, metric=config.metric, distances=distances
+    )
 
 
 def check(config: RunConfig, split: Split) -> None:
@@ -236,7 +270,7 @@ def check(config: RunConfig, split: Split) -> None:
     """
     _check_points(config, (*split.query, *split.gallery))
     alike = torch.zeros(len(split.query), 1), torch.zeros(len(split.gallery), 1)
-    _ranked(config, split, *alike)
+    score(config, split, *alike)
 
 
 def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]) -> Parts:
@@ -259,28 +293,36 @@ def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequ
     return parts
 
 
-def summary(split: Split, result: retrieval.Retrieval) -> dict[str, Any]:
-    """Scores as they are stored: shares in 0..1; each query's person, first rank and precision."""
+def measure(
+    config: RunConfig, model: ReID, split: Split, *, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """All scores as they are stored, shares in 0..1: each query's too, and those re-ranked.
+
+    Raises:
+        ValueError: see `check`.
+    """
+    vectors = embed_lists(config, model, split, device=device)
+    result = score(config, split, *vectors)
+    queries = {
+        "position": result.queries.tolist(),
+        "person": [split.query[row].person for row in result.queries.tolist()],
+        "first_rank": result.first_rank.tolist(),
+        "ap": [round(value, 6) for value in result.ap.tolist()],
+        "shown": result.shown.tolist(),
+    }
+    reranked = summary(score(config, split, *vectors, reranked=True))
+    return {**summary(result), "reranked": reranked, "queries": queries}
+
+
+def summary(result: retrieval.Retrieval) -> dict[str, float]:
+    """Scores over all queries, as shares in 0..1."""
     top = {f"top{k}": float(result.cmc[min(k, len(result.cmc)) - 1]) for k in (1, 5, 10)}
     return top | {
         "mean_ap": result.mean_ap,
         "mean_ap_trapezoid": result.mean_ap_trapezoid,
         "mean_inp": result.mean_inp,
         "skipped": result.skipped,
-        "queries": {
-            "person": [split.query[row].person for row in result.queries.tolist()],
-            "first_rank": result.first_rank.tolist(),
-            "ap": [round(value, 6) for value in result.ap.tolist()],
-        },
     }
-
-
-def _ranked(config: RunConfig, split: Split, query: Tensor, gallery: Tensor) -> retrieval.Retrieval:
-    people, cameras = (
-        [torch.tensor([getattr(t, field) for t in side]) for side in (split.query, split.gallery)]
-        for field in ("person", "camera")
-    )
-    return retrieval.evaluate(query, gallery, *people, *cameras, metric=config.metric)
 
 
 def _check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:

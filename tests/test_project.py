@@ -125,7 +125,7 @@ def test_models_and_data_sets_know_only_themselves(folder):
     [
         ("config", {"settings"}),
         ("study_config", {"settings"}),
-        ("train", {"config", "datasets", "losses", "models", "retrieval", "descent"}),
+        ("train", {"config", "datasets", "losses", "models", "retrieval", "reranking", "descent"}),
         ("study", {"study_config", "datasets", "losses", "models", "descent"}),
         ("data", {"config", "datasets"}),
         ("tables", {"paper", "datasets"}),

@@ -248,8 +248,13 @@ def test_without_ties_the_order_of_the_gallery_does_not_matter(metric):
         )
         for kept in (torch.arange(60), order)
     )
-    for score, score_in_order in zip(one, other, strict=True):
-        assert_close(score, score_in_order, rtol=0, atol=0)
+    assert torch.equal(one.shown, order[other.shown])
+    scores = (result._replace(shown=None) for result in (one, other))
+    for score, score_in_order in zip(*scores, strict=True):
+        assert (
+            score is score_in_order is None
+            or assert_close(score, score_in_order, rtol=0, atol=0) is None
+        )
 
 
 def test_cosine_and_euclidean_agree_on_embeddings_of_length_one():
@@ -300,7 +305,7 @@ def test_an_empty_side_is_refused(side):
     full = line((0.0, 7, 1))
     empty = tuple(x[:0] for x in full)
     (q, q_ids, q_cams), (g, g_ids, g_cams) = (empty, full) if side == "query" else (full, empty)
-    with pytest.raises(ValueError, match=rf"{side}: expected .* with k > 0.*got \(0, 1\)"):
+    with pytest.raises(ValueError, match=rf"{side}: expected .* with k, d > 0, got \(0, 1\)"):
         evaluate(q, g, q_ids, g_ids, q_cams, g_cams)
 
 
@@ -308,7 +313,7 @@ def test_an_empty_side_is_refused(side):
 def test_as_many_ids_and_cameras_as_embeddings_are_wanted(position):
     sides = random_sides()
     sides[position] = sides[position][:-1]
-    with pytest.raises(ValueError, match=r"expected embeddings \[k d\] with k > 0 ids and cameras"):
+    with pytest.raises(ValueError, match=r"expected an id and a camera for each of \d+ emb"):
         evaluate(*sides)
 
 
@@ -322,3 +327,24 @@ def test_embeddings_of_two_sizes_are_refused():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ValueError, match='"euclidean" or "cosine", got \'l1\''):
         evaluate(*random_sides(), metric="l1")
+
+
+def test_the_first_answers_are_kept_without_junk():
+    gallery = [(0.1, 7, 1), (0.2, 3, 1), (0.3, -1, 2), (0.4, 7, 2), (0.5, 4, 1)]
+    assert evaluate_line([(0.0, 7, 1)], gallery).shown.tolist() == [[1, 3, 4] + [-1] * 7]
+
+
+def test_given_distances_take_the_place_of_embeddings():
+    query, gallery, *numbers = random_sides()
+    other = torch.randn(len(gallery), 5, generator=torch.Generator().manual_seed(1))
+    queries = torch.randn(len(query), 5, generator=torch.Generator().manual_seed(2))
+    expected = evaluate(queries, other, *numbers)
+    found = evaluate(query, gallery, *numbers, distances=torch.cdist(queries, other))
+    assert found.mean_ap == pytest.approx(expected.mean_ap)
+    assert torch.equal(found.first_rank, expected.first_rank)
+
+
+@pytest.mark.parametrize("broken", [torch.zeros(3, 3), torch.full((20, 60), -1.0)])
+def test_distances_that_cannot_rank_are_refused(broken):
+    with pytest.raises(ValueError, match="distances"):
+        evaluate(*random_sides(), distances=broken)

@@ -59,7 +59,8 @@ class Clips(Dataset[Clip]):
         size: tuple[int, int],
         flip: bool = True,
         points: bool = False,
-        labelled: int = 0,
+        labelled: int | None = 0,
+        labelled_per_clip: int = 2,
     ):
         """Set what every clip holds.
 
@@ -70,9 +71,11 @@ class Clips(Dataset[Clip]):
             size: height and width in pixels that frames are resized to.
             flip: mirror half of the clips, all frames of a clip alike.
             points: give the estimated points of the clip's frames (supervised strategy).
-            labelled: l, how many labelled frames come with a clip (semi-supervised strategy).
+            labelled: how many frames of a tracklet have labels (semi-supervised strategy); None:
+                all.
+            labelled_per_clip: l, how many of these come with a clip.
         """
-        if (points or labelled) and any(tracklet.points is None for tracklet in tracklets):
+        if (points or labelled != 0) and any(tracklet.points is None for tracklet in tracklets):
             raise ValueError(
                 "this strategy learns from body points, but the data set has none; add them "
                 '(points.npz), or train with strategy="unsupervised"'
@@ -80,18 +83,13 @@ class Clips(Dataset[Clip]):
         self.tracklets = tracklets
         self.frames, self.stride, self.size = frames, stride, size
         self.flip, self.points = flip, points
-        # a tracklet with too few frames repeats them, so that clips can be stacked
-        self.labelled = [
-            (labelled_frames(tracklet.points, labelled) * labelled)[:labelled]
-            if labelled and tracklet.points
-            else []
-            for tracklet in tracklets
-        ]
+        self.labelled = [_worth_labelling(tracklet, labelled) for tracklet in tracklets]
+        self.labelled_per_clip = labelled_per_clip
 
     def __getitem__(self, request: Request) -> Clip:
         tracklet, random = self.tracklets[request.tracklet], stream(*request.key)
         taken = sample_frames(len(tracklet), self.frames, self.stride, random)
-        careful = self.labelled[request.tracklet]
+        careful = _draw(self.labelled[request.tracklet], self.labelled_per_clip, random)
         flipped = self.flip and bool(torch.rand((), generator=random) < 0.5)
         points, labels = torch.empty(2, 0, len(PARTS), 2)
         if tracklet.points and self.points:
@@ -103,6 +101,22 @@ class Clips(Dataset[Clip]):
             images, points, labels = images.flip(-1), mirror(points), mirror(labels)
         frames, labelled = images.split([len(taken), len(careful)])
         return Clip(frames, points, labelled, labels, tracklet.person)
+
+
+def _worth_labelling(tracklet: Tracklet, count: int | None) -> list[int]:
+    if count is None:
+        return list(range(len(tracklet)))
+    return labelled_frames(tracklet.points, count) if count and tracklet.points else []
+
+
+def _draw(frames: list[int], count: int, random: torch.Generator) -> list[int]:
+    """So many of some frames, in order; too few of them are repeated, so that clips can be stacked.
+
+    Where there is nothing to choose, nothing is drawn.
+    """
+    if len(frames) <= count:
+        return (frames * count)[:count]
+    return [frames[i] for i in torch.randperm(len(frames), generator=random)[:count].sort().values]
 
 
 def sample_frames(length: int, frames: int, stride: int, generator: torch.Generator) -> list[int]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.testing import assert_close
 from torchvision.io import write_png
 
 from ssn3d.datasets import clips as clips_module
@@ -18,7 +19,7 @@ from ssn3d.datasets.clips import (
     resized_frames,
     sample_frames,
 )
-from ssn3d.datasets.keypoints import PARTS, Points, mirror
+from ssn3d.datasets.keypoints import PARTS, Points, labelled_frames, mirror
 from ssn3d.datasets.streams import stream
 from ssn3d.datasets.tracklets import Tracklet, load_frames, read_image
 
@@ -343,3 +344,27 @@ def test_a_last_clip_loops_from_its_own_start(length, clip, multiple):
 
 def test_a_last_clip_is_padded_by_hand():
     assert covering_clips(10, 8, multiple=4) == [[*range(8)], [8, 9, 8, 9]]
+
+
+def test_of_many_labelled_frames_each_clip_draws_some(tracklet):
+    filmed = tracklet(1, 1, 30, points=True)
+    for labelled, pool in ((5, labelled_frames(filmed.points, 5)), (None, list(range(30)))):
+        clips = clips_of(filmed, labelled=labelled, flip=False)
+        seen = set()
+        for key in range(60):
+            clip = clips[Request(0, (key,))]
+            drawn = [
+                next(i for i in pool if torch.equal(frame, filmed.frames[i]))
+                for frame in clip.labelled
+            ]
+            assert drawn == sorted(set(drawn))
+            assert_close(clip.labels, filmed.points.labels()[drawn], equal_nan=True)
+            seen.update(drawn)
+        assert seen >= set(pool[:5])
+
+
+def test_one_labelled_frame_is_shown_as_often_as_two(tracklet):
+    filmed = tracklet(1, 1, 30, points=True)
+    clip = clips_of(filmed, labelled=1)[Request(0, (0,))]
+    assert len(clip.labelled) == 2
+    assert torch.equal(clip.labelled[0], clip.labelled[1])
