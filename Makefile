@@ -1,4 +1,5 @@
 # make figures   regenerate every table and figure into figures/
+# make studies   what the paper leaves out: misalignment and labels, then the claims again
 # make test      style, types, unit tests, notebooks
 # make unit      the unit tests alone
 # make lint      style and types alone
@@ -11,10 +12,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: figures test unit lint lock clean
+.PHONY: figures studies test unit lint lock clean
 
 figures: $(READY)
 	$(BIN)/ssn3d figures
+
+studies: $(READY)
+	$(BIN)/ssn3d figures 08 11
 
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \

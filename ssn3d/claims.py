@@ -64,11 +64,14 @@ def pairs(contrast: Contrast, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
         runs: any.
 
     Returns:
-        Pairs by seed and split, the high side first.
+        Pairs by seed and split, the high side first; if there is a `before`, followed by the pair
+        of the same seed and split that has its settings.
 
     Raises:
         ValueError: pairs differ in more than seed and split, so that it is not clear which count.
     """
+    if contrast.before is not None:
+        return _followed_by_before(contrast, runs)
     sides = _sides(contrast)
     found: dict[tuple[Any, ...], list[list[Run]]] = {}
     for place, side in enumerate(sides):
@@ -82,6 +85,23 @@ def pairs(contrast: Contrast, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
     ordered = sorted(complete, key=lambda rest: [dict(rest).get(name, 0) for name in REPLICATES])
     matched = [tuple(run for [run] in complete[rest]) for rest in ordered]
     return [pair for pair in matched if len({run.id for run in pair}) == len(pair)]
+
+
+def _followed_by_before(contrast: Contrast, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
+    high, low, besides, before = contrast
+    assert before is not None
+    assert low is not None
+    then = Contrast({**high, **before}, {**low, **before}, besides)
+    earlier = {_replicate(pair): pair for pair in pairs(then, runs)}
+    return [
+        pair + earlier[_replicate(pair)]
+        for pair in pairs(contrast._replace(before=None), runs)
+        if _replicate(pair) in earlier
+    ]
+
+
+def _replicate(pair: Sequence[Run]) -> tuple[Any, ...]:
+    return tuple(getattr(pair[0].config, name, 0) for name in REPLICATES)
 
 
 def overall(verdicts: Sequence[str]) -> str:
@@ -155,6 +175,8 @@ def _finding(claim: Claim, place: str, found: Sequence[tuple[Run, ...]]) -> Find
 def _difference(sides: Sequence[Values], runs: Sequence[Run]) -> Values:
     if len(sides) == 1:
         return sides[0]
+    if len(sides) == 4:  # how much greater a difference is than another
+        sides = [_difference(sides[:2], runs[:2]), _difference(sides[2:], runs[2:])]
     high, low = sides
     if list(high.units) != list(low.units):
         raise ValueError(
@@ -213,7 +235,7 @@ def asked(contrast: Contrast) -> str:
     def word(value: Any) -> str:
         return f"{value.start} or more" if isinstance(value, range) else str(value)
 
-    high, low, besides = contrast
+    high, low, besides, before = contrast
     if low is None:
         return ", ".join(f"{name} {word(high[name])}" for name in high if high[name] is not None)
     sides = ", ".join(
@@ -221,4 +243,8 @@ def asked(contrast: Contrast) -> str:
         for name in high
         if name in low and low[name] != high[name]
     )
+    where = [
+        f"{name} {high[name]} less the same with {value}" for name, value in (before or {}).items()
+    ]
+    sides = ", ".join([sides, *where])
     return f"{sides}, alike in all else" + (" that concerns both" if besides else "")

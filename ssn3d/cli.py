@@ -46,7 +46,7 @@ def main() -> None:
 def figures(
     names: tuple[str, ...], scale: str, seeds: int | None, device: str | None, out: Path | None
 ) -> None:
-    """Regenerate tables and figures: all, or those of the notebooks NAMES."""
+    """Regenerate the paper's tables and figures: all, or those of the notebooks NAMES."""
     from . import reproduce
     from .data import project_folder
 

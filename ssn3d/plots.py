@@ -159,6 +159,8 @@ def learning_curves(
 ) -> Figure:
     """Both loss terms over the steps of training; a line a method, a band from seed to seed.
 
+    The SSN loss is that of nine parts, added up.
+
     Args:
         histories: of several seeds, under the name of each method.
         colours: of the methods.
@@ -178,9 +180,10 @@ def learning_curves(
                 axis.plot(steps, mean, color=colour, label=method)
             axis.set(xlabel="step", ylabel=label)
             axis.set_ylim(bottom=0)
-        axis.axhline(np.log(9), color="0.5", linestyle=":", linewidth=1)
+        chance = 9 * np.log(9)
+        axis.axhline(chance, color="0.5", linestyle=":", linewidth=1)
         axis.text(
-            axis.get_xlim()[1], np.log(9), "chance, ln 9", ha="right", va="bottom", color="0.4"
+            axis.get_xlim()[1], chance, "chance, 9 ln 9", ha="right", va="bottom", color="0.4"
         )
         handles = [Line2D([], [], color=colours[name], label=name) for name in histories]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))

@@ -19,6 +19,9 @@ from .data import project_folder
 from .runs import describe
 from .store import store_folder
 
+STUDIES = ("08_misalignment",)
+"""Notebooks that answer what the paper does not ask, and train as long as all others together."""
+
 
 class Outcome(NamedTuple):
     """How one notebook went."""
@@ -40,7 +43,7 @@ def notebooks() -> list[Path]:
 
 
 def choose(names: Sequence[str]) -> list[Path]:
-    """Notebooks by their names or the numbers in front; all of them if none is named.
+    """Notebooks by their names or the numbers in front; all but `STUDIES` if none is named.
 
     Raises:
         ValueError: a name that no notebook has.
@@ -52,7 +55,8 @@ def choose(names: Sequence[str]) -> list[Path]:
             raise ValueError(
                 f"no notebook {name!r}{nearest(name, known)}; there are {', '.join(known)}"
             )
-    return [known.get(name) or short[name] for name in names] or list(known.values())
+    usual = [path for name, path in known.items() if name not in STUDIES]
+    return [known.get(name) or short[name] for name in names] or usual
 
 
 def run(

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from .plots import STYLE
 
-REDUCTION_COLOURS = dict(zip(("mean", "sum"), sns.color_palette("colorblind", 2), strict=True))
+REDUCTION_COLOURS = dict(zip(("sum", "mean"), sns.color_palette("colorblind", 2), strict=True))
 VERDICT_COLOURS = {"holds": "#117733", "does not hold": "#AA3377", "undecided": "0.5"}
 
 
@@ -23,9 +23,9 @@ def over_lambda(
 ) -> Figure:
     """Figure 3: scores over lambda, a column a data set, a row a metric.
 
-    A line is the mean over seeds, the band reaches from the lowest to the highest.  The sum over
-    parts at lambda is the mean at nine times lambda, as long as no part is missing: dashed, the
-    line of the mean moved to where the sum should have it.
+    A line is the mean over seeds, the band reaches from the lowest to the highest.  The mean over
+    parts at nine times lambda is the sum at lambda, as long as no part is missing: dashed, the
+    line of the sum moved to where the mean should have it.
 
     Args:
         numbers: a row a run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4) and the metrics.
@@ -49,18 +49,18 @@ def over_lambda(
                     by_lambda = chosen.groupby("lambda")[metric]
                     low, mean, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
                     axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
-                    line = "o-" if reduction == "mean" else "o"
+                    line = "o-" if reduction == "sum" else "o"
                     axis.plot(mean.index, mean, line, color=colour, markersize=3, label=reduction)
-                    if reduction == "mean":
-                        ninth = {"color": REDUCTION_COLOURS["sum"], "linestyle": "--"}
-                        axis.plot(mean.index / 9, mean, linewidth=1, zorder=1, **ninth)
+                    if reduction == "sum":
+                        moved = {"color": REDUCTION_COLOURS["mean"], "linestyle": "--"}
+                        axis.plot(9 * mean.index, mean, linewidth=1, zorder=1, **moved)
                 axis.set_xscale("log")
         for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
             axis.set_ylabel(label)
         handles, _ = axes[0, 0].get_legend_handles_labels()
-        dashed = Line2D([], [], color=REDUCTION_COLOURS["sum"], linestyle="--", linewidth=1)
+        dashed = Line2D([], [], color=REDUCTION_COLOURS["mean"], linestyle="--", linewidth=1)
         dotted = Line2D([], [], color="0.6", linestyle=":")
-        labels = ["mean over parts", "sum, as printed", "mean at 9λ", "the paper's λ"]
+        labels = ["sum over parts, as printed", "mean", "the sum's, at 9λ", "the paper's λ"]
         figure.legend(
             [*handles, dashed, dotted], labels, loc="outside upper center", ncols=len(labels)
         )

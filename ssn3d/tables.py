@@ -72,8 +72,8 @@ def compare(numbers: pd.DataFrame) -> pd.DataFrame:
     cells: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for entry in numbers.to_dict("records"):
         line = cells.setdefault((paper.TITLES[entry["dataset"]], entry["row"]), {})
-        line[METRICS[entry["metric"]], "paper"] = _text(entry["paper"])
-        line[METRICS[entry["metric"]], "ours"] = _text(entry["mean"], entry["std"])
+        line[METRICS[entry["metric"]], "paper"] = text(entry["paper"])
+        line[METRICS[entry["metric"]], "ours"] = text(entry["mean"], entry["std"])
     table = pd.DataFrame.from_dict(cells, orient="index")
     return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
 
@@ -119,7 +119,7 @@ def orderings(numbers: pd.DataFrame, best_first: Sequence[str], metric: str) -> 
                 {
                     "dataset": paper.TITLES[dataset],
                     "claim": f"{better} > {worse}",
-                    "difference": _text(gaps.mean(), gaps.std(ddof=1), signed=True),
+                    "difference": text(gaps.mean(), gaps.std(ddof=1), signed=True),
                     "seeds": f"{(gaps > 0).sum()} of {len(gaps)}",
                     "seen": bool((gaps > 0).all()),
                 }
@@ -162,15 +162,16 @@ def save(numbers: pd.DataFrame, text: str, stem: Path) -> list[Path]:
     return [page, sheet]
 
 
+def text(mean: float, spread: float = float("nan"), *, signed: bool = False) -> str:
+    """ "71.3 ± 2.0"; "–" for what is not known."""
+    if pd.isna(mean):
+        return "–"
+    sign = "+" if signed else ""
+    return f"{mean:{sign}.1f}" if pd.isna(spread) else f"{mean:{sign}.1f} ± {spread:.1f}"
+
+
 def _quoted(table: int, row: str, dataset: str, metric: str) -> float:
     try:
         return paper.value(table, row, dataset, metric)
     except KeyError:  # a row of ours that the paper does not have
         return float("nan")
-
-
-def _text(mean: float, spread: float = float("nan"), *, signed: bool = False) -> str:
-    if pd.isna(mean):
-        return "–"
-    sign = "+" if signed else ""
-    return f"{mean:{sign}.1f}" if pd.isna(spread) else f"{mean:{sign}.1f} ± {spread:.1f}"

@@ -193,6 +193,25 @@ def test_an_aggregator_without_parts_may_have_any_setting_of_parts():
     assert found(runs + noisy, "over-average")["MARS"].verdict == MISSING
 
 
+def test_a_lead_that_grows_is_the_difference_of_two_leads():
+    lead = {0.0: (6, 5), 0.2: (5, 1)}  # of ten, ours and the rival's
+    runs = [
+        reid(right, seed=seed, jitter=jitter, **changes)
+        for jitter, both in lead.items()
+        for right, changes in zip(
+            both, ({}, {"aggregator": "stripes", "strategy": "unsupervised"}), strict=True
+        )
+        for seed in SEEDS
+    ]
+    finding = found(runs, "misaligned")["against fixed stripes"]
+    assert finding.effect == pytest.approx(100 * ((5 - 1) - (6 - 5)) / 10)
+    assert finding.values == pytest.approx([30] * 3)
+    assert len(set(finding.runs)) == 4 * 3
+    assert found(runs, "misaligned")["against AP3D"].verdict == MISSING
+    one_missing = [one for one in runs if one.config.seed or one.config.jitter]
+    assert found(one_missing, "misaligned")["against fixed stripes"].seeds == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "verdict"),
     [

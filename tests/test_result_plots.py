@@ -11,7 +11,7 @@ def numbers():
     entries = [
         {"dataset": "mars", "lambda": weight, "reduction": reduction, "seed": seed}
         | {"top1": 10 * weight + seed}
-        for reduction, weights in {"mean": (0.01, 0.1, 1.0), "sum": (0.01, 1.0)}.items()
+        for reduction, weights in {"sum": (0.01, 0.1, 1.0), "mean": (0.01, 1.0)}.items()
         for weight in weights
         for seed in range(3)
     ]
@@ -22,13 +22,13 @@ def test_scores_over_lambda_have_a_line_a_reduction_and_mark_the_papers(numbers)
     figure = result_plots.over_lambda(numbers, {"mars": "MARS"}, {"top1": "top-1"}, {"mars": 0.1})
     [axis] = figure.axes
     assert axis.get_xscale() == "log"
-    dotted, mean, ninth, total = axis.get_lines()
+    dotted, total, ninefold, mean = axis.get_lines()
     assert list(dotted.get_xdata()) == [0.1, 0.1]
-    assert list(mean.get_xdata()) == [0.01, 0.1, 1.0]
-    assert list(mean.get_ydata()) == pytest.approx([1.1, 2, 11])
-    assert list(total.get_xdata()) == [0.01, 1.0]
-    assert list(ninth.get_xdata()) == pytest.approx([0.01 / 9, 0.1 / 9, 1 / 9])
-    assert list(ninth.get_ydata()) == list(mean.get_ydata())
+    assert list(total.get_xdata()) == [0.01, 0.1, 1.0]
+    assert list(total.get_ydata()) == pytest.approx([1.1, 2, 11])
+    assert list(mean.get_xdata()) == [0.01, 1.0]
+    assert list(ninefold.get_xdata()) == pytest.approx([0.09, 0.9, 9])
+    assert list(ninefold.get_ydata()) == list(total.get_ydata())
     assert mean.get_color() != total.get_color()
 
 

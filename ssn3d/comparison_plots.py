@@ -1,0 +1,178 @@
+"""Figures that compare methods: scores, answers to queries, and what misalignment and labels do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from .plots import STRATEGY_COLOURS, STYLE
+
+METHOD_COLOURS = {
+    "SSN3D": STRATEGY_COLOURS["semi-supervised"],
+    "SSN3D, no labels": STRATEGY_COLOURS["unsupervised"],
+    "SSN3D, pose estimator": STRATEGY_COLOURS["supervised"],
+    "average pooling": "#7A4A2B",
+    "temporal attention": "#AA4499",
+    "recurrent": "#CC6677",
+    "stripes + 3D": "#332288",
+    "3D convolution": "#882255",
+    "non-local": "#88CCEE",
+    "AP3D": "#999933",
+}
+"""One colour a method; any other is grey."""
+HIT, MISS, QUERY = "#117733", "#CC3311", "0.3"
+
+
+def scores(numbers: pd.DataFrame, metrics: Mapping[str, str], titles: Mapping[str, str]) -> Figure:
+    """Every method's scores, seed by seed: a panel a data set and metric.
+
+    Args:
+        numbers: from `tables.measurements`: row (the method), dataset, metric, mean, values.
+        metrics: label of each metric to show.
+        titles: of the data sets.
+    """
+    methods = list(dict.fromkeys(numbers.row))
+    with matplotlib.rc_context(STYLE):
+        size = (2.4 * len(titles) + 1.2, 0.19 * len(methods) * len(metrics) + 0.5 * len(metrics))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(metrics), len(titles), squeeze=False, sharey=True)
+        for line, (metric, label) in zip(axes, metrics.items(), strict=True):
+            for axis, dataset in zip(line, titles, strict=True):
+                chosen = numbers[(numbers.dataset == dataset) & (numbers.metric == metric)]
+                for entry in chosen.to_dict("records"):
+                    place, colour = methods.index(entry["row"]), _colour(entry["row"])
+                    axis.plot(entry["mean"], place, "|", color=colour, markersize=11, mew=2)
+                    for value in entry["values"]:
+                        axis.plot(value, place, "o", color=colour, markersize=3, alpha=0.7)
+                axis.set_xlabel(label)
+                axis.grid(axis="x", color="0.9")
+            line[0].set_yticks(range(len(methods)), methods)
+        for axis, title in zip(axes[0], titles.values(), strict=True):
+            axis.set_title(title, fontsize="medium")
+        axes[0, 0].invert_yaxis()  # which all share
+    return figure
+
+
+def ranked_lists(
+    rows: Mapping[str, Sequence[NDArray[np.uint8]]],
+    right: Mapping[str, Sequence[bool]],
+) -> Figure:
+    """A query and its first answers, a row a query and method: green if it is the person, else red.
+
+    Args:
+        rows: pictures [H W 3] under the title of each row, the query's first.
+        right: for each row whether each answer shows the query's person.
+    """
+    columns = max(map(len, rows.values()))
+    height, width = next(iter(rows.values()))[0].shape[:2]
+    cell = 0.52  # inches
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(cell * (columns + 0.3), cell * height / width * len(rows)))
+        grid = {"wspace": 0.12, "hspace": 0.14, "left": 0, "right": 1, "bottom": 0, "top": 1}
+        axes = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw=grid)
+        for line, (title, pictures) in zip(axes, rows.items(), strict=True):
+            colours = [QUERY, *(HIT if hit else MISS for hit in right[title])]
+            for axis in line[len(pictures) :]:
+                axis.axis("off")
+            for axis, picture, colour in zip(line, pictures, colours, strict=False):
+                axis.imshow(picture, interpolation="nearest")
+                axis.set(xticks=[], yticks=[])
+                for spine in axis.spines.values():
+                    spine.set(visible=True, color=colour, linewidth=2.5)
+            line[0].text(-0.2, 0.5, title, transform=line[0].transAxes, ha="right", va="center")
+        for place, axis in enumerate(axes[0]):
+            axis.set_title("query" if place == 0 else str(place), fontsize="small")
+        patches = {"right person": HIT, "another person": MISS}
+        figure.legend(
+            handles=[Patch(color=colour, label=label) for label, colour in patches.items()],
+            loc="upper right",
+            bbox_to_anchor=(1.0, 0.0),
+            ncols=2,
+        )
+    return figure
+
+
+def over(
+    axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str, *, line: str = "o-"
+) -> None:
+    """A method's line on an axis: the mean over seeds, a bar from the lowest to the highest."""
+    grouped = numbers.groupby(by)[value]
+    low, mean, high = grouped.min(), grouped.mean(), grouped.max()
+    colour = _colour(method)
+    axis.vlines(mean.index, low, high, color=colour, alpha=0.4, linewidth=1)
+    axis.plot(mean.index, mean, line, color=colour, markersize=3, label=method)
+
+
+def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:
+    """What misalignment does, to every method.
+
+    Left, top-1 over how far people stray in their boxes, each method trained anew at each level.
+    Right, how far an embedding moves when every other frame is shifted, as a share of the distance
+    to the nearest other person.
+
+    Args:
+        numbers: a row a run: method, jitter (percent of the box), top1 (percent).
+        moved: a row a run and shift: method, cells, share (percent).
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for method in dict.fromkeys(numbers.method):
+            over(left, numbers[numbers.method == method], "jitter", "top1", method)
+            over(right, moved[moved.method == method], "cells", "share", method)
+        left.set(xlabel="straying in the box, % of its size", ylabel="top-1, %")
+        right.set(
+            xlabel="shift of every other frame, cells of the map",
+            ylabel="way of the embedding, % of the\nway to the nearest other person",
+        )
+        right.set_ylim(bottom=0)
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center")
+    return figure
+
+
+def label_quality(
+    noise: pd.DataFrame, amount: pd.DataFrame, references: Mapping[str, float]
+) -> Figure:
+    """What labels are worth: worse ones for the supervised strategy, more for the semi-supervised.
+
+    Args:
+        noise: a row a run of the supervised strategy: noise (1 as expected), top1 (percent).
+        amount: a row a run of the semi-supervised: labels (frames a tracklet, as text), top1.
+        references: top-1 of other methods, drawn across both panels.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 2.6), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        over(left, noise, "noise", "top1", "SSN3D, pose estimator")
+        places = list(dict.fromkeys(amount.labels))
+        right_numbers = amount.assign(place=[places.index(label) for label in amount.labels])
+        over(right, right_numbers, "place", "top1", "SSN3D")
+        right.set_xticks(range(len(places)), places)
+        for axis in (left, right):
+            for method, value in references.items():
+                axis.axhline(value, color=_colour(method), linestyle="--", linewidth=1, zorder=0)
+        left.set(xlabel="errors of the pose estimator, 1 as expected", ylabel="top-1, %")
+        right.set(xlabel="labelled frames a tracklet")
+        lines = {"supervised": "SSN3D, pose estimator", "semi-supervised": "SSN3D"}
+        handles = [
+            Line2D([], [], color=_colour(method), marker="o", markersize=3, label=label)
+            for label, method in lines.items()
+        ]
+        handles += [
+            Line2D([], [], color=_colour(method), linestyle="--", label=method)
+            for method in references
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _colour(method: str) -> Any:
+    return METHOD_COLOURS.get(method, "0.5")

@@ -1,0 +1,52 @@
+"""What a method costs: weights, operations, and clips a second while training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from . import train
+from .config import RunConfig
+from .store import Run
+
+
+class Cost(NamedTuple):
+    """Of a network."""
+
+    weights: int
+    """Of trunk and aggregator."""
+    aggregator: int
+    """Of the aggregator alone."""
+    operations: int
+    """To embed one clip: multiplications and additions of matrix products and convolutions."""
+
+
+def count(config: RunConfig) -> Cost:
+    """Count without computing: no weight is ever made, and none is fetched."""
+    with torch.device("meta"):
+        network = train.build(replace(config, pretrained=False)).eval()
+        clip = torch.zeros(1, config.clip_frames, 3, config.height, config.width)
+        points = torch.zeros(1, config.clip_frames, config.parts, 2)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(clip, points if config.strategy == "supervised" else None)
+    weights, aggregator = (
+        sum(weight.numel() for weight in part.parameters())
+        for part in (network, network.aggregator)
+    )
+    return Cost(weights, aggregator, counter.get_total_flops())
+
+
+def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
+    """Training clips in a second, the median over runs, as each one's record says.
+
+    Runs that were made side by side slow each other, so compare only what was made alike.
+    """
+    return median(
+        len(run.history["total"])
+        * (run.config.ids_per_batch * run.config.clips_per_id)
+        / max(run.made["seconds"]["train"], 1e-9)
+        for run in runs
+    )

@@ -1,0 +1,49 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ssn3d import costs, train
+from ssn3d.config import RunConfig
+
+
+@pytest.mark.parametrize("aggregator", ["ssn3d", "average"])
+def test_weights_are_those_of_the_network(tiny_config, aggregator):
+    config = replace(tiny_config, aggregator=aggregator)
+    network = train.build(config)
+    cost = costs.count(config)
+    assert cost.weights == sum(weight.numel() for weight in network.parameters())
+    assert cost.aggregator == sum(weight.numel() for weight in network.aggregator.parameters())
+
+
+def test_operations_of_the_mean_are_those_of_its_convolutions_and_its_layer(tiny_config):
+    config = replace(tiny_config, aggregator="average")
+    height, width = config.height // 2, config.width // 2
+    layers = [(3, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 2)]  # channels, and how much smaller
+    convolutions = sum(
+        9 * source * out * (height // by) * (width // by) for source, out, by in layers
+    )
+    expected = 2 * (config.clip_frames * convolutions + 64 * config.embedding)
+    assert costs.count(config).operations == expected
+
+
+def test_counting_the_papers_network_makes_and_fetches_no_weights(monkeypatch):
+    def fetch(*_, **__):
+        raise AssertionError("weights were fetched")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetch)
+    cost = costs.count(RunConfig.preset("paper", "mars"))
+    assert cost.weights > 20e6
+    assert cost.operations > 15e9
+
+
+def test_speed_is_the_median_over_runs():
+    config = SimpleNamespace(ids_per_batch=8, clips_per_id=2)
+    runs = [
+        SimpleNamespace(
+            config=config, history={"total": [0.0] * 10}, made={"seconds": {"train": seconds}}
+        )
+        for seconds in (1, 2, 100)
+    ]
+    assert costs.clips_per_second(runs) == 80
