@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from . import losses, models, paper, plots, retrieval, tables
     from .config import RunConfig
     from .runs import Run, load_or_train, sweep
+    from .trained import load
 
 __version__ = "0.1.0"
 
-_HOME = {"RunConfig": "config", "Run": "runs", "load_or_train": "runs", "sweep": "runs"}
+_HOME = {
+    "Run": "runs",
+    "RunConfig": "config",
+    "load": "trained",
+    "load_or_train": "runs",
+    "sweep": "runs",
+}
 _MODULES = ("losses", "models", "paper", "plots", "retrieval", "tables")
 
 __all__ = [
     "Run",
     "RunConfig",
+    "load",
     "load_or_train",
     "losses",
     "models",

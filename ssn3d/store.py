@@ -11,13 +11,14 @@ from typing import Any, Generic, TypeVar
 from safetensors.torch import load, save
 from torch import nn
 
+from . import model_card
 from .data import data_folder
 from .datasets.drafts import drafted
 from .descent import History
 from .recipes import RECIPES, recipe_of
 from .settings import Settings
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, CARD = "weights.safetensors", "README.md"
 
 
 Config = TypeVar("Config", bound=Settings)
@@ -109,6 +110,8 @@ def write(
     with drafted(folder) as draft:
         for name, content in {**files, "made.json": _json(made)}.items():
             (draft / name).write_bytes(content)
+        # for people: whatever they write in it, the run is whole
+        (draft / CARD).write_text(model_card.markdown(folder.name, config, metrics, made))
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,14 @@ from ssn3d import store, train
 
 FILES = ("config.json", "history.json", "metrics.json", "made.json", store.WEIGHTS)
 METRICS = {"top1": 0.1 + 0.2, "skipped": 0, "queries": {"person": [1, 2], "ap": [1.0, 1 / 3]}}
-MADE = {"kind": "reid", "data": "tiny", "code": "c0de", "seconds": {"train": 0.5}}
+MADE = {
+    "kind": "reid",
+    "data": "tiny",
+    "code": "c0de",
+    "device": "a CPU",
+    "seconds": {"train": 0.5},
+    "versions": {"ssn3d": "0", "torch": "0"},
+}
 
 
 @pytest.fixture
@@ -38,7 +45,7 @@ def test_a_folder_that_is_not_there_holds_no_run(tmp_path):
 
 
 def test_a_run_has_exactly_the_files_it_should(folder):
-    assert names_in(folder) == sorted(FILES)
+    assert names_in(folder) == sorted((*FILES, store.CARD))
     assert names_in(folder.parent) == ["abc"]
 
 
@@ -165,7 +172,7 @@ def test_a_run_takes_the_place_of_what_is_left_of_a_damaged_one(folder, tiny_con
     (folder / "litter").touch()
     store.write(folder, tiny_config, *trained, METRICS, MADE)
     assert store.read(folder).metrics == METRICS
-    assert names_in(folder) == sorted(FILES)
+    assert names_in(folder) == sorted((*FILES, store.CARD))
 
 
 def test_runs_live_where_the_variable_says(monkeypatch, tmp_path):

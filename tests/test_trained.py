@@ -1,0 +1,83 @@
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import ssn3d
+from ssn3d import runs, train, trained
+from ssn3d.datasets.tracklets import load_frames
+from ssn3d.study_config import StudyConfig
+
+
+@pytest.fixture
+def run(tiny_config, store):
+    return runs.load_or_train(tiny_config)
+
+
+@pytest.fixture
+def tracklet(tiny_split):
+    return tiny_split.query[0]
+
+
+def test_a_run_embeds_a_tracklet_as_training_would(run, tiny_config, tracklet):
+    frames = load_frames(tracklet, range(len(tracklet)))
+    [expected] = train.embed(tiny_config, run.model(), [tracklet])
+    model = ssn3d.load(run.id)
+    assert_close(model.embed(frames), expected)
+    assert_close(model.embed(list(tracklet.frames)), expected)
+
+
+def test_a_run_is_found_wherever_it_was_moved(run, tracklet, tmp_path):
+    moved = shutil.move(run.folder, tmp_path / "elsewhere")
+    assert trained.load(moved).embed(tracklet.frames).isfinite().all()
+    with pytest.raises(FileNotFoundError, match=f"no run '{run.id}'.*in the store"):
+        trained.load(run.id)
+
+
+def test_frames_of_any_size_and_number_are_taken(run):
+    model = trained.load(run.folder)
+    for count, height, width in ((1, 8, 8), (70, 50, 20)):
+        frames = torch.randint(256, (count, 3, height, width), dtype=torch.uint8)
+        assert model.embed(frames).shape == (16,)
+
+
+def test_the_supervised_strategy_asks_for_points(tiny_config, tracklet, store):
+    config = replace(tiny_config, strategy="supervised")
+    model = trained.load(runs.load_or_train(config).id)
+    [expected] = train.embed(config, model.network, [tracklet])
+    assert_close(model.embed(tracklet.frames, tracklet.points.estimated), expected)
+    with pytest.raises(ValueError, match="body points"):
+        model.embed(tracklet.frames)
+
+
+@pytest.mark.parametrize(
+    ("frames", "points", "message"),
+    [
+        (torch.zeros(0, 3, 8, 8, dtype=torch.uint8), None, "got none"),
+        (torch.zeros(2, 3, 8, 8), None, "of uint8, got .* of torch.float32"),
+        (torch.zeros(2, 8, 8, 3, dtype=torch.uint8), None, r"\[t 3 H W\]"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 9, 2), "for 2 frames"),
+    ],
+)
+def test_what_is_no_tracklet_is_refused(run, frames, points, message):
+    with pytest.raises(ValueError, match=message):
+        trained.load(run.id).embed(frames, points)
+
+
+def test_a_study_embeds_nobody(store):
+    study = StudyConfig.preset("smoke", "random_maps")
+    with pytest.raises(ValueError, match="embeds nobody"):
+        trained.load(runs.load_or_train(study).id)
+
+
+def test_a_card_lies_beside_the_weights_and_may_be_edited(run, tiny_config):
+    card = run.folder / "README.md"
+    text = card.read_text()
+    assert f"Model card: {run.id}" in text
+    assert f"| top1 | {run.metrics['top1']:.4f} |" in text
+    assert f"| dataset | `{tiny_config.dataset}` |" in text
+    assert "rendered people only" in text
+    card.write_text(text + "My notes.\n")
+    assert runs.find(tiny_config).id == run.id
