@@ -77,7 +77,7 @@ class AlignedP3D(nn.Module):
 
 
 class AP3D(nn.Module):
-    """A bottleneck with aligned time, the mean over space and time, and a linear layer."""
+    """A bottleneck with aligned time, the maximum over space, the mean over time, a linear layer."""
 
     def __init__(self, channels: int, *, width: int = 256, embedding: int = 1024):
         """width: channels inside the block.  embedding: d."""
@@ -88,4 +88,5 @@ class AP3D(nn.Module):
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
         """[b t c h w] -> Output; points are not used."""
         volumes = self.block(rearrange(features, "b t c h w -> b c t h w"))
-        return Output(self.to_embedding(reduce(volumes, "b c t h w -> b c", "mean")), None)
+        frames = reduce(volumes, "b c t h w -> b c t", "max")
+        return Output(self.to_embedding(reduce(frames, "b c t -> b c", "mean")), None)

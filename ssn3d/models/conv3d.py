@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
 
 
 class Conv3D(nn.Module):
-    """A bottleneck of 3 x 3 x 3, the mean over space and time, and a linear layer."""
+    """A bottleneck of 3 x 3 x 3, the maximum over space, the mean over time, a linear layer."""
 
     def __init__(self, channels: int, *, width: int = 256, embedding: int = 1024):
         """width: channels inside the block.  embedding: d."""
@@ -62,7 +62,8 @@ class Conv3D(nn.Module):
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
         """[b t c h w] -> Output; points are not used."""
         volumes = self.block(rearrange(features, "b t c h w -> b c t h w"))
-        return Output(self.to_embedding(reduce(volumes, "b c t h w -> b c", "mean")), None)
+        frames = reduce(volumes, "b c t h w -> b c t", "max")
+        return Output(self.to_embedding(reduce(frames, "b c t -> b c", "mean")), None)
 
 
 def over_clips(net: nn.Module) -> nn.Module:

@@ -43,7 +43,7 @@ class NonLocal(nn.Module):
 
 
 class NonLocalPooling(nn.Module):
-    """A non-local block, the mean over space and time, and a linear layer."""
+    """A non-local block, the maximum over space, the mean over time, a linear layer."""
 
     def __init__(self, channels: int, *, embedding: int = 1024):
         """channels: c of the features.  embedding: d."""
@@ -54,4 +54,5 @@ class NonLocalPooling(nn.Module):
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
         """[b t c h w] -> Output; points are not used."""
         volumes = self.block(rearrange(features, "b t c h w -> b c t h w"))
-        return Output(self.to_embedding(reduce(volumes, "b c t h w -> b c", "mean")), None)
+        frames = reduce(volumes, "b c t h w -> b c t", "max")
+        return Output(self.to_embedding(reduce(frames, "b c t -> b c", "mean")), None)

@@ -12,7 +12,7 @@ from .reid import Output
 
 
 class Recurrent(nn.Module):
-    """The mean over space, a recurrent layer over time, and the mean of its outputs.
+    """The maximum over space, a recurrent layer over time, and the mean of its outputs.
 
     o_t = W_i x_t + W_s tanh(o_{t-1}), for frames x_t; nothing precedes the first.
     """
@@ -25,7 +25,7 @@ class Recurrent(nn.Module):
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
         """[b t c h w] -> Output; points are not used."""
-        first, *later = self.to_embedding(reduce(features, "b t c h w -> t b c", "mean"))  # [b d]
+        first, *later = self.to_embedding(reduce(features, "b t c h w -> t b c", "max"))  # [b d]
         outputs = [first]
         for frame in later:
             outputs.append(frame + self.from_state(outputs[-1].tanh()))

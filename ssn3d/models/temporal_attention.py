@@ -27,7 +27,7 @@ def frame_weights(scores: Tensor) -> Tensor:
 
 
 class TemporalAttention(nn.Module):
-    """The mean over space, a weighted mean over time, and a linear layer."""
+    """The maximum over space, a weighted mean over time, and a linear layer."""
 
     def __init__(self, channels: int, *, window: int = 3, hidden: int = 512, embedding: int = 1024):
         """window, hidden: side and number of the filters that judge quality.  embedding: d."""
@@ -47,6 +47,6 @@ class TemporalAttention(nn.Module):
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
         """[b t c h w] -> Output; points are not used."""
-        frames = reduce(features, "b t c h w -> b t c", "mean")
+        frames = reduce(features, "b t c h w -> b t c", "max")
         clips = einsum(self.weights(features), frames, "b t, b t c -> b c")
         return Output(self.to_embedding(clips), None)
