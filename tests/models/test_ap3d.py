@@ -119,10 +119,10 @@ def test_a_frame_sees_its_neighbours_and_no_others(volumes):
     assert change.gt(1e-3).tolist() == [True, True, False, False]
 
 
-def test_its_embedding_is_the_mean_behind_the_block(volumes):
+def test_its_embedding_is_the_mean_over_time_of_the_maximum_behind_the_block(volumes):
     model = AP3D(CHANNELS, width=4, embedding=7).double().eval()
     nn.init.normal_(model.block.layers[-1].weight)
-    expected = model.to_embedding(model.block(volumes).mean(dim=(2, 3, 4)))
+    expected = model.to_embedding(model.block(volumes).amax(dim=(3, 4)).mean(dim=2))
     assert_close(model(volumes.transpose(1, 2)).embedding, expected)
 
 

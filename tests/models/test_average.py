@@ -136,9 +136,9 @@ def test_the_average_of_a_clip_is_the_mean_of_its_frames_embeddings(features):
     assert_close(model(features).embedding, torch.stack(alone).mean(dim=0))
 
 
-def test_the_average_of_one_frame_is_its_mean_over_space(features):
+def test_the_average_of_one_frame_is_its_maximum_over_space(features):
     model = rival("average")
-    expected = model.to_embedding(reduce(features[:, 0], "b c h w -> b c", "mean"))
+    expected = model.to_embedding(reduce(features[:, 0], "b c h w -> b c", "max"))
     assert_close(model(features[:, :1]).embedding, expected)
 
 

@@ -57,10 +57,10 @@ def test_of_a_clip_with_one_picture_it_is_the_block_of_that_picture(volumes):
     assert_close(block()(still), block()(picture).expand_as(still))
 
 
-def test_its_embedding_is_the_mean_behind_the_block(volumes):
+def test_its_embedding_is_the_mean_over_time_of_the_maximum_behind_the_block(volumes):
     model = NonLocalPooling(CHANNELS, embedding=7).double().eval()
     model.block = block()
-    expected = model.to_embedding(model.block(volumes).mean(dim=(2, 3, 4)))
+    expected = model.to_embedding(model.block(volumes).amax(dim=(3, 4)).mean(dim=2))
     assert_close(model(volumes.transpose(1, 2)).embedding, expected)
 
 

@@ -29,12 +29,12 @@ def test_it_is_the_mean_of_what_goes_into_the_states_of_a_plain_recurrent_networ
             "bias_hh_l0": torch.zeros(EMBEDDING),
         }
     )
-    states, _ = network(features.mean(dim=(3, 4)))
+    states, _ = network(features.amax(dim=(3, 4)))
     assert_close(model(features).embedding, states.atanh().mean(dim=1))
 
 
-def test_one_frame_alone_is_its_mean_over_space(model, features):
-    expected = model.to_embedding(features[:, 0].mean(dim=(2, 3)))
+def test_one_frame_alone_is_its_maximum_over_space(model, features):
+    expected = model.to_embedding(features[:, 0].amax(dim=(2, 3)))
     assert_close(model(features[:, :1]).embedding, expected)
 
 

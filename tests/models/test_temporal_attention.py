@@ -50,13 +50,13 @@ def test_weights_follow_their_frames(model, features):
 
 
 def test_the_embedding_is_the_weighted_mean_of_the_frames_embeddings(model, features):
-    alone = model.to_embedding(reduce(features, "b t c h w -> b t c", "mean"))
+    alone = model.to_embedding(reduce(features, "b t c h w -> b t c", "max"))
     expected = (model.weights(features)[..., None] * alone).sum(dim=1)
     assert_close(model(features).embedding, expected)
 
 
-def test_one_frame_alone_is_its_mean_over_space_whatever_its_quality(model, features):
-    expected = model.to_embedding(features[:, 0].mean(dim=(2, 3)))
+def test_one_frame_alone_is_its_maximum_over_space_whatever_its_quality(model, features):
+    expected = model.to_embedding(features[:, 0].amax(dim=(2, 3)))
     model.quality[-1].bias.data.fill_(-100)
     assert_close(model(features[:, :1]).embedding, expected)
 
