@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 import click
 
-from .config import Dataset, RunConfig, Scale
+from .config import DATASETS, Dataset, RunConfig, Scale
 
-DATASETS = click.Choice(get_args(Dataset))
+SETS = click.Choice(get_args(Dataset))
 SCALES = click.Choice(get_args(Scale))
 CHANGES = click.option(
     "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -69,7 +69,7 @@ def figures(
 
 
 @main.command()
-@click.argument("dataset", type=DATASETS)
+@click.argument("dataset", type=SETS)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="Such as cuda.")
 @CHANGES
@@ -123,7 +123,7 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("dataset", type=DATASETS)
+@click.argument("dataset", type=click.Choice(DATASETS))
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
 @CHANGES
 def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
@@ -132,6 +132,22 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 
     with _usage_errors():
         click.echo(root_of(RunConfig.preset(scale, dataset, **_parse(changes))))  # type: ignore[arg-type]
+
+
+@main.command("check-data")
+@click.argument("name", type=click.Choice(DATASETS))
+@click.argument("root", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--sample", type=click.IntRange(1), default=64, show_default=True, help="Frames.")
+def check_data(name: str, root: Path, sample: int) -> None:
+    """Look a copy of the data set NAME in ROOT over: "ready", or what is to be mended."""
+    from .data_check import check
+
+    line = None
+    for line in check(name, root, sample=sample):
+        mark = {"ok": " ", "warning": "!", "fatal": "x"}[line.level]
+        click.echo(f"{mark} {line.text}")
+    if line is None or line.level == "fatal":
+        raise click.exceptions.Exit(1)
 
 
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 import re
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
+from ssn3d import data
 from ssn3d.cli import main
 from ssn3d.runs import load_or_train
 from ssn3d.study_config import StudyConfig
@@ -46,3 +48,19 @@ def test_a_study_cannot_be_measured_as_if_it_told_people_apart(store):
     done = CliRunner().invoke(main, ["evaluate", run.id])
     assert done.exit_code == 1
     assert f"run {run.id} studies parts alone" in done.output
+
+
+def test_a_copy_of_a_data_set_is_looked_over(tiny_config, tiny_split, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(data.root_of(tiny_config), root)
+    whole = CliRunner().invoke(main, ["check-data", "ilids_vid", str(root)])
+    assert whole.exit_code == 0, whole.output
+    assert whole.output.splitlines()[-1].strip() == "ready"
+    frame = min(root.rglob("*.png"))
+    frame.write_bytes(b"")
+    broken = CliRunner().invoke(main, ["check-data", "ilids_vid", str(root)])
+    assert broken.exit_code == 1
+    assert broken.output.splitlines()[-1].startswith("x not ready: ")
+    assert frame.name in broken.output
+    nowhere = CliRunner().invoke(main, ["check-data", "mars", str(tmp_path / "nowhere")])
+    assert nowhere.exit_code == 2

@@ -1,0 +1,178 @@
+"""Whether a copy of a data set is whole, line by line: the work of `ssn3d check-data`.
+
+Reading is left to the readers, which stop at the first problem; around them this says what was
+found where, how the counts compare with the published ones, and whether frames can be opened.
+"""
+
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+from .datasets import dukemtmc, ilids_vid, mars
+from .datasets.ilids_vid_splits import SPLIT_FILES
+from .datasets.images import read_image
+from .datasets.tracklets import Split, Tracklet, summarise
+
+MARS_LISTS = "train_name.txt test_name.txt tracks_train_info.mat tracks_test_info.mat query_IDX.mat"
+READERS = {"mars": mars, "ilids_vid": ilids_vid, "dukemtmc": dukemtmc}
+EXPECTED = {
+    "mars": ("bbox_train", "bbox_test", *(f"info/{file}" for file in MARS_LISTS.split())),
+    "ilids_vid": ("sequences/cam1", "sequences/cam2"),
+    "dukemtmc": dukemtmc.PARTS,
+}
+PLACES = {
+    "mars": ("", "MARS"),
+    "ilids_vid": ("i-LIDS-VID", "", "i-LIDS-VID/i-LIDS-VID"),
+    "dukemtmc": ("", "DukeMTMC-VideoReID"),
+}
+"""Folders below the root where a set may lie, the usual one first."""
+PUBLISHED = {  # fields of `Summary`; unasked: people whom no query asks for
+    "mars train": {"people": 625, "tracklets": 8298, "frames": 509_914, "median": 36},
+    "mars query": {"people": 626, "tracklets": 1980},
+    "mars gallery": {"tracklets": 12_180, "frames": 681_089, "distractors": 3248, "junk": 870},
+    "mars in all": {"cameras": 6, "shortest": 2, "longest": 920},
+    "ilids_vid train": {"people": 150, "tracklets": 300},
+    "ilids_vid query": {"people": 150, "tracklets": 150},
+    "ilids_vid gallery": {"people": 150, "tracklets": 150},
+    "ilids_vid in all": {"people": 300, "tracklets": 600, "cameras": 2},
+    "dukemtmc train": {"people": 702, "tracklets": 2196, "frames": 369_656, "longest": 7507},
+    "dukemtmc query": {"people": 702, "tracklets": 702, "frames": 111_848},
+    "dukemtmc gallery": {"people": 1110, "unasked": 408, "tracklets": 2636, "frames": 445_764},
+    "dukemtmc in all": {"cameras": 8, "shortest": 1, "longest": 9324},
+}
+
+
+class Line(NamedTuple):
+    """One thing found; a warning stops no run. The last is the verdict: "ok" or "fatal"."""
+
+    level: Literal["ok", "warning", "fatal"]
+    text: str
+
+
+def check(name: str, root: Path, *, sample: int = 64, seed: int = 0) -> Iterator[Line]:
+    """Look a copy of a data set over; lines come as things are found.
+
+    Args:
+        name: mars, ilids_vid or dukemtmc.
+        root: as for the reader of that set.
+        sample: how many frames to open, spread evenly, beside the first of each list.
+        seed: which ones; another seed opens others.
+    """
+    if name not in READERS:
+        raise ValueError(f"data set: expected one of {', '.join(READERS)}, got {name!r}")
+    problems = []
+    for line in _findings(name, root, sample, seed):
+        yield line
+        if line.level == "fatal":
+            problems.append(line.text)
+    yield Line("fatal", f"not ready: {problems[0]}") if problems else Line("ok", "ready")
+
+
+def _findings(name: str, root: Path, sample: int, seed: int) -> Iterator[Line]:
+    yield from _places(name, root)
+    try:
+        split = mars.read(root, junk=True) if name == "mars" else READERS[name].read(root)
+    except (OSError, ValueError) as error:
+        yield Line("fatal", str(error))
+        return
+    tracklets = list({id(tracklet): tracklet for part in split for tracklet in part}.values())
+    yield Line("ok", f"layout: frames are files like {split.train[0].frames[0]}")
+    yield from _counts(name, split, tracklets)
+    yield from _matches(split)
+    yield from _images(split, tracklets, sample, seed)
+
+
+def _places(name: str, root: Path) -> Iterator[Line]:
+    places = [root / place for place in PLACES[name]]
+    home = max(places, key=lambda place: sum((place / e).exists() for e in EXPECTED[name]))
+    yield from (_place(expected, [home / expected]) for expected in EXPECTED[name])
+    if home != places[0]:
+        yield Line("ok", f"layout: a variant, the set lies in {home}")
+    if name == "ilids_vid":
+        around = [root.parent if home == root else root, root, *places]
+        yield _place("train and test people", [p / file for file in SPLIT_FILES for p in around])
+    if name == "mars":
+        for part in ("train", "test"):
+            yield from _name_list(home / f"bbox_{part}", home / "info" / f"{part}_name.txt")
+
+
+def _place(expected: str, paths: Sequence[Path]) -> Line:
+    for path in paths:
+        if path.exists():
+            return Line("ok", f"{expected}: found at {path}")
+    return Line("warning", f"{expected}: missing, expected at {paths[0]}")
+
+
+def _name_list(boxes: Path, listed: Path) -> Iterator[Line]:
+    """The variant of a list of MARS and its images, and which frames it misses."""
+    if (boxes / boxes.name).is_dir():
+        boxes /= boxes.name
+        yield Line("ok", f"layout: a variant, the images lie in {boxes}")
+    if not listed.is_file():
+        return
+    text = listed.read_bytes().decode("ascii", "replace")
+    ends = "CRLF" if "\r" in text else "LF"
+    yield Line("ok", f"layout: the lines of {listed.name} end in {ends}")
+    present = {f"{image.parent.name}/{image.name}" for image in boxes.glob("*/*.jpg")}
+    missing = [name for name in text.split() if f"{name[:4]}/{name}" not in present]
+    if missing:
+        said = f"named in {listed} but not in the folders of {boxes}: {len(missing):,} frames"
+        yield Line("warning", f"{said}, such as {', '.join(missing[:3])}")
+
+
+def _counts(name: str, split: Split, tracklets: list[Tracklet]) -> Iterator[Line]:
+    (in_all, *_) = summarise(Split(tracklets, [], []))
+    unasked = {t.person for t in split.gallery if t.person > 0} - {t.person for t in split.query}
+    for row in (*summarise(split), in_all._replace(part="in all")):
+        counts = {**row._asdict(), "unasked": len(unasked) if row.part == "gallery" else 0}
+        part = counts.pop("part")
+        published = PUBLISHED[f"{name} {part}"]
+        text, known = (
+            ", ".join(f"{field} {number:,}" for field, number in numbers.items() if number)
+            for numbers in (counts, published)
+        )
+        same = published.items() <= counts.items()
+        odd = f"differs from the published {known}: a subset or a rendered set?"
+        said = f"{part}: {text}; {'as published' if same else odd}"
+        yield Line("ok" if same else "warning", said)
+
+
+def _matches(split: Split) -> Iterator[Line]:
+    cameras = defaultdict(set)
+    for tracklet in split.gallery:
+        cameras[tracklet.person].add(tracklet.camera)
+    alone = [query for query in split.query if not cameras[query.person] - {query.camera}]
+    text = f"{len(alone):,} of {len(split.query):,} queries have no match at another camera"
+    first = f", first that of {alone[0].frames[0]}" if alone else ""
+    if len(alone) < len(split.query):
+        yield Line("warning" if alone else "ok", text + first)
+    else:
+        remedy = "; expected one each; take queries and gallery from one copy of the data set"
+        yield Line("fatal", text + first + remedy)
+
+
+def _images(split: Split, tracklets: list[Tracklet], sample: int, seed: int) -> Iterator[Line]:
+    """Open the first frame of each list, and `sample` at equal distances through them all."""
+    ends = list(accumulate(map(len, tracklets)))
+    step = max(1.0, ends[-1] / max(sample, 1))
+    offset = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
+    chosen = [part[0].frames[0] for part in split]
+    for k in range(min(sample, ends[-1])):
+        owner = bisect(ends, position := int((k + offset) * step))
+        chosen.append(tracklets[owner].frames[position - ends[owner]])
+    sizes = Counter[str]()
+    for path in dict.fromkeys(chosen):
+        assert isinstance(path, Path)
+        try:
+            sizes["x".join(map(str, read_image(path).shape[1:]))] += 1
+        except (OSError, ValueError) as error:
+            length = path.stat().st_size if path.exists() else 0
+            yield Line("fatal", f"{error} [{length:,} bytes]")
+    seen = ", ".join(f"{size} ({number}x)" for size, number in sizes.most_common(3))
+    text = f"{sizes.total()} of {len(set(chosen))} sampled frames can be opened"
+    yield Line("ok", f"{text}; height x width in pixels: {seen}{' ...' * (len(sizes) > 3)}")
