@@ -18,11 +18,13 @@ __all__ = [
     "nearest",
 ]
 
-Dataset = Literal["ilids_vid", "mars", "dukemtmc"]
+Published = Literal["ilids_vid", "mars", "dukemtmc"]
+Dataset = Literal[Published, "folder"]
 Source = Literal["rendered", "real"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
-DATASETS: tuple[str, ...] = get_args(Dataset)
+DATASETS: tuple[str, ...] = get_args(Published)
+"""Of the paper, which are rendered too; "folder" is a reader's own set."""
 SOURCES: tuple[str, ...] = get_args(Source)
 
 
@@ -122,6 +124,11 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.dataset == "folder" and self.source == "rendered":
+            raise ValueError(
+                'dataset="folder" is a set of your own, and nothing is rendered for it: set '
+                'source="real", and the environment variable SSN3D_FOLDER to where it lies'
+            )
         if not 0 <= self.split < (10 if self.dataset == "ilids_vid" else 1):
             raise ValueError(
                 f"split must be 0..9 for ilids_vid and 0 for the others, got {self.split} "
@@ -170,8 +177,13 @@ class RunConfig(Settings):
         check("scale", scale, Scale)
         check("dataset", dataset, Dataset)
         cls.check_names(changes)
-        paper = cls(dataset=dataset, ssn_weight=0.05 if dataset == "dukemtmc" else 0.1)
-        return replace(paper, **(PRESETS[scale] | changes))
+        own: dict[str, Any] = {
+            "dukemtmc": {"ssn_weight": 0.05},
+            "folder": {"source": "real", "strategy": "unsupervised"},
+        }.get(dataset, {})
+        return replace(
+            cls(dataset="mars"), **({"dataset": dataset} | PRESETS[scale] | own | changes)
+        )
 
 
 _SMALL = {

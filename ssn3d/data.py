@@ -11,8 +11,13 @@ from .datasets.identity import folder_digest
 from .datasets.tracklets import Split
 from .datasets.walkers import Profile
 
-REAL_FOLDERS = {"ilids_vid": "iLIDS-VID", "mars": "MARS", "dukemtmc": "DukeMTMC-VideoReID"}
-"""Where in the data folder each real set is expected."""
+REAL_FOLDERS = {
+    "ilids_vid": "iLIDS-VID",
+    "mars": "MARS",
+    "dukemtmc": "DukeMTMC-VideoReID",
+    "folder": "folder",
+}
+"""Where in the data folder each real set is expected; $SSN3D_FOLDER says it of one's own."""
 
 
 def project_folder() -> Path:
@@ -39,7 +44,8 @@ def split_of(config: RunConfig) -> Split:
 def root_of(config: RunConfig) -> Path:
     """The folder of a run's data set; a rendered one is made if it does not exist."""
     if config.source == "real":
-        return data_folder() / REAL_FOLDERS[config.dataset]
+        own = os.environ.get("SSN3D_FOLDER") if config.dataset == "folder" else None
+        return Path(own).resolve() if own else data_folder() / REAL_FOLDERS[config.dataset]
     return rendered.materialise(
         config.dataset,
         profile_of(config),

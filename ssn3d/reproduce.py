@@ -19,8 +19,8 @@ from .data import project_folder
 from .runs import describe
 from .store import store_folder
 
-STUDIES = ("08_misalignment",)
-"""Notebooks that answer what the paper does not ask, and train as long as all others together."""
+ON_REQUEST = ("08_misalignment", "10_your_data")
+"""Notebooks that answer what the paper does not ask; the first trains as long as all others."""
 
 
 class Outcome(NamedTuple):
@@ -43,7 +43,7 @@ def notebooks() -> list[Path]:
 
 
 def choose(names: Sequence[str]) -> list[Path]:
-    """Notebooks by their names or the numbers in front; all but `STUDIES` if none is named.
+    """Notebooks by their names or the numbers in front; all but `ON_REQUEST` if none is named.
 
     Raises:
         ValueError: a name that no notebook has.
@@ -55,7 +55,7 @@ def choose(names: Sequence[str]) -> list[Path]:
             raise ValueError(
                 f"no notebook {name!r}{nearest(name, known)}; there are {', '.join(known)}"
             )
-    usual = [path for name, path in known.items() if name not in STUDIES]
+    usual = [path for name, path in known.items() if name not in ON_REQUEST]
     return [known.get(name) or short[name] for name in names] or usual
 
 

@@ -202,6 +202,7 @@ def _on(
     from distributed import as_completed
 
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
+    folders |= {name: os.environ[name] for name in ["SSN3D_FOLDER"] if name in os.environ}
     tasks = [
         client.submit(_remote, function, config, folders, pure=False, **options)
         for config in configs

@@ -202,3 +202,11 @@ def test_scales_grow_from_smoke_to_paper():
 def test_a_change_wins_over_the_preset():
     config = RunConfig.preset("demo", "dukemtmc", epochs=1, ssn_weight=0.3)
     assert (config.epochs, config.ssn_weight) == (1, 0.3)
+
+
+def test_a_folder_of_ones_own_is_real_and_needs_no_labels():
+    config = RunConfig.preset("demo", "folder")
+    assert (config.source, config.strategy) == ("real", "unsupervised")
+    assert RunConfig.preset("demo", "folder", strategy="supervised").strategy == "supervised"
+    with pytest.raises(ValueError, match="SSN3D_FOLDER"):
+        replace(config, source="rendered")

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ssn3d import data
-from ssn3d.datasets import rendered
+from ssn3d.config import RunConfig
+from ssn3d.datasets import folder, rendered
 from ssn3d.datasets.tracklets import Split, Tracklet
 
 
@@ -111,3 +112,22 @@ def test_a_real_set_is_read_and_identified_by_its_files(tiny_config, split, else
     rendered_root.rename(elsewhere / "iLIDS-VID")
     assert data.split_of(config) == split
     assert data.identity_of(config) != data.identity_of(tiny_config)
+
+
+def test_a_folder_of_ones_own_is_where_the_environment_says(
+    tiny_config, split, tmp_path, monkeypatch
+):
+    root = tmp_path / "mine"
+    more = [replace(tracklet, person=3) for tracklet in split.train]
+    folder.write(split._replace(train=[*split.train, *more]), root)
+    sizes = {"height": 32, "width": 16, "ids_per_batch": 2}
+    config = RunConfig.preset("smoke", "folder", **sizes)
+    with pytest.raises(FileNotFoundError, match="SSN3D_FOLDER"):
+        data.identity_of(config)
+    monkeypatch.setenv("SSN3D_FOLDER", str(root))
+    assert data.split_of(config).query == folder.read(root).query
+    before = data.identity_of(config)
+    listing = root / "split.csv"
+    listing.write_text(listing.read_text() + "\n")
+    data._folder_digest.cache_clear()
+    assert data.identity_of(config) != before

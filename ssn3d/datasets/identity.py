@@ -9,7 +9,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-LISTS = (".mat", ".txt", ".json", ".npz")
+LISTS = (".mat", ".txt", ".json", ".npz", ".csv")
 """Files that say what a data set's images show, as against the images themselves."""
 
 
@@ -50,7 +50,8 @@ def folder_digest(root: Path) -> str:
     if not root.is_dir():
         raise FileNotFoundError(
             f"expected a data set in the folder {root}, but it does not exist; put it there, set "
-            'SSN3D_DATA to the folder that holds it, or use source="rendered"'
+            'SSN3D_DATA to the folder that holds it (SSN3D_FOLDER to one of your own), or use '
+            'source="rendered"'
         )
     found = []
     for folder, _, names in os.walk(root, followlinks=True):

@@ -77,7 +77,7 @@ class AlignedP3D(nn.Module):
 
 
 class AP3D(nn.Module):
-    """A bottleneck with aligned time, the maximum over space, the mean over time, a linear layer."""
+    """A bottleneck with aligned time, maximum over space, mean over time, and a linear layer."""
 
     def __init__(self, channels: int, *, width: int = 256, embedding: int = 1024):
         """width: channels inside the block.  embedding: d."""

@@ -59,14 +59,14 @@ def test_notebooks_go_by_name_or_number(project):
     assert len(reproduce.choose([])) == 3
 
 
-def test_studies_must_be_asked_for(project, monkeypatch):
-    monkeypatch.setattr(reproduce, "STUDIES", ("03_also_good",))
+def test_some_notebooks_must_be_asked_for(project, monkeypatch):
+    monkeypatch.setattr(reproduce, "ON_REQUEST", ("03_also_good",))
     assert "03_also_good" not in [path.stem for path in reproduce.choose([])]
     assert [path.stem for path in reproduce.choose(["03"])] == ["03_also_good"]
 
 
-def test_the_studies_that_there_are_have_notebooks():
-    assert set(reproduce.STUDIES) <= {path.stem for path in reproduce.notebooks()}
+def test_those_that_must_be_asked_for_are_there():
+    assert set(reproduce.ON_REQUEST) <= {path.stem for path in reproduce.notebooks()}
 
 
 def test_an_unknown_notebook_is_an_error_with_the_nearest(project):

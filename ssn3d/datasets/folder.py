@@ -1,0 +1,199 @@
+"""Tracklets of one's own on disk: a folder for each person, camera and tracklet, named freely."""
+
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+from unicodedata import normalize
+
+from .layout import FrameFiles, attach_points, list_files, list_folders, locate
+from .tracklets import JUNK, Split, Tracklet
+from .writing import Planned, check_writable, write_tracklets
+
+ENDINGS = (".jpg", ".jpeg", ".png")
+ROLES = ("train", "test", "query", "gallery", "query-only", "ignore")
+SPLIT_FILE = "split.csv"
+TREE = f"""\
+  ROOT/
+    anna/entrance/1/0001.jpg ...    (person, camera, tracklet, frames: any names; .jpg or .png)
+    {SPLIT_FILE}                       (optional: person,camera,tracklet,role)"""
+
+
+class Place(NamedTuple):
+    """The folder of a tracklet below the root; in a row of split.csv, the last may be empty."""
+
+    person: str
+    camera: str
+    tracklet: str
+
+
+def read(root: Path) -> Split:
+    """Read a data set of one's own, without opening an image.
+
+    People and cameras are numbered from 1 in the order of their names, 2 before 10; frames are in
+    that order too. A name that begins with ".", "__" or "@" is a system's and does not count.
+
+    In split.csv a tracklet has the role of its own row, else of its camera's (no tracklet given),
+    else of its person's: train; test, where the first such tracklet of a person at a camera is a
+    query and all are in the gallery; query, in the gallery too; gallery; query-only, outside the
+    gallery as in iLIDS-VID; ignore. Without it, every second person by name, or the only one, is
+    tested with; but people whom one camera saw are all trained with: a match must come from another
+    camera, so that in testing they could only be wrong answers.
+
+    Args:
+        root: folder of the people's folders; links in it are followed.
+
+    Returns:
+        Tracklets by person, camera and tracklet folder; a query is the same object in the gallery.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: folders or split.csv are not as they should be, or leave nobody to be found.
+    """
+    locate((root.parent,), (root.name,), TREE)
+    found = dict(_find(root))
+    listed = root / SPLIT_FILE
+    parts = _parts(_read_roles(listed, found) if listed.is_file() else _divide(found), root)
+    people, cameras = (_numbers({place[level] for place in found}) for level in (0, 1))
+    tracklets = [Tracklet(files, people[p], cameras[c]) for (p, c, _), files in found.items()]
+    by_place = dict(zip(found, attach_points(tracklets, root), strict=True))
+    return Split(*([by_place[place] for place in part] for part in parts))
+
+
+def write(split: Split, root: Path) -> None:
+    """Write a split so that `read` gives it back, by person and camera, which it counts from 1.
+
+    JPEG and PNG files are copied as they are, other frames encoded as PNG; junk is left out.
+
+    Args:
+        split: a query that is not in the gallery as the same object is written as query-only.
+        root: folder to write to, with nothing in it.
+
+    Raises:
+        ValueError: a list is empty, or it is no split that `read` could give.
+        FileExistsError: there is something in `root` already.
+    """
+    split = split._replace(gallery=[t for t in split.gallery if t.person != JUNK])
+    check_writable(split, root, list_files(root, "") if root.is_dir() else ())
+    asked, held = ({id(tracklet) for tracklet in part} for part in (split.query, split.gallery))
+    cast = [(t, "train") for t in split.train]
+    cast += [(t, "query" if id(t) in asked else "gallery") for t in split.gallery]
+    cast += [(t, "query-only") for t in split.query if id(t) not in held]
+    cast.sort(key=lambda pair: (pair[0].person, pair[0].camera))
+    plan, roles = [], {}
+    for number, (t, role) in enumerate(cast, start=1):
+        place = Place(f"person{t.person:04}", f"camera{t.camera}", f"tracklet{number:04}")
+        names = [f"{i:06}{_ending(frame)}" for i, frame in enumerate(t.frames, start=1)]
+        plan.append(Planned(t, "/".join(place), names))
+        roles[place] = role
+    _parts(roles, root)
+    root.mkdir(parents=True, exist_ok=True)
+    rows = [(*Place._fields, "role"), *((*place, role) for place, role in roles.items())]
+    # First, as it tells `read` of tracklets that are missing if writing is cut short.
+    (root / SPLIT_FILE).write_text("".join(",".join(row) + "\n" for row in rows))
+    write_tracklets(plan, root)
+
+
+def _find(root: Path) -> Iterator[tuple[Place, FrameFiles]]:
+    for person in _names(root, "folders of people"):
+        for camera in _names(root / person, "folders of cameras"):
+            for tracklet in _names(root / person / camera, "folders of tracklets"):
+                folder = root / person / camera / tracklet
+                yield Place(person, camera, tracklet), FrameFiles(folder, _names(folder, "images"))
+
+
+def _names(folder: Path, what: str) -> tuple[str, ...]:
+    """The names of the images in `folder`, or of the folders, in order; a ValueError if mixed."""
+    folders = set(list_folders(folder, re.compile(".+", re.DOTALL)))
+    images = {n for n in list_files(folder, "") if n.lower().endswith(ENDINGS)} - folders
+    wanted, other = (images, folders) if what == "images" else (folders, images)
+    if other or not wanted:
+        got = min(other, default="none")
+        raise ValueError(f"{folder}: expected {what}, got {got}; restore or move it, as in\n{TREE}")
+    return tuple(sorted(wanted, key=_natural))
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    pieces = re.split(r"(\d+)", normalize("NFC", name))
+    return [int(piece) if i % 2 else piece for i, piece in enumerate(pieces)], name
+
+
+def _numbers(names: Iterable[str]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(sorted(names, key=_natural), start=1)}
+
+
+def _ending(frame: object) -> str:
+    suffix = frame.suffix if isinstance(frame, Path) else ""
+    return suffix if suffix.lower() in ENDINGS else ".png"
+
+
+def _divide(places: Iterable[Place]) -> dict[Place, str]:
+    seen = Counter(person for person, _ in dict.fromkeys(place[:2] for place in places))
+    several = [person for person, cameras in seen.items() if cameras > 1]
+    test = {*several[1::2]} or {*several}
+    return {place: "test" if place.person in test else "train" for place in places}
+
+
+def _read_roles(path: Path, places: Iterable[Place]) -> dict[Place, str]:
+    """The role of each place; names in the file are compared, never used as paths."""
+    below = defaultdict(list)
+    for place in places:
+        person, camera, tracklet = (normalize("NFC", name) for name in place)
+        for row in ((person, "", ""), (person, camera, ""), (person, camera, tracklet)):
+            below[Place(*row)].append(place)
+    try:
+        given = _given(path.read_bytes().decode("utf-8-sig"), below)
+        # In `below` a row comes before those that are more precise, which overwrite it.
+        roles = {place: given[row] for row in below if row in given for place in below[row]}
+        for place in places:
+            if place not in roles:
+                raise ValueError(f"expected a role for {'/'.join(place)!r} or its person, got none")
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: {error}; correct it, and save it with commas in UTF-8") from None
+    return {place: roles[place] for place in places}
+
+
+def _given(text: str, known: Container[Place]) -> dict[Place, str]:
+    table = csv.DictReader(StringIO(text, newline=""), strict=True)
+    columns = list(table.fieldnames or ())
+    if sorted({"person", "role", *columns} & {*Place._fields, "role"}) != sorted(columns):
+        raise ValueError(f"expected columns person,role[,camera,tracklet], got {columns}")
+    given: dict[Place, str] = {}
+    for cells in table:
+        line, role = f"line {table.line_num}: expected", cells["role"]
+        if None in cells or None in cells.values():
+            raise ValueError(f"{line} {len(columns)} values, got another number")
+        row = Place(*(normalize("NFC", cells.get(level, "")) for level in Place._fields))
+        name = "/".join(filter(None, row))
+        if row not in known:
+            raise ValueError(f"{line} the person (camera, tracklet) of a folder, got {name!r}")
+        if row in given:
+            raise ValueError(f"{line} one row for {name!r}, got a second one")
+        if role not in ROLES:
+            raise ValueError(f"{line} a role of {', '.join(ROLES)}, got {role!r}")
+        given[row] = role
+    return given
+
+
+def _parts(roles: dict[Place, str], root: Path) -> tuple[list[Place], list[Place], list[Place]]:
+    """The places of train, query and gallery; a ValueError if nothing can be learned or found."""
+    first = {at[:2]: at for at in reversed(roles) if roles[at] == "test"}
+    train = [at for at, role in roles.items() if role == "train"]
+    query = [at for at, role in roles.items() if "query" in role or first.get(at[:2]) == at]
+    gallery = [at for at, role in roles.items() if role in ("test", "query", "gallery")]
+    learned = {at.person for at in train}
+    both = sorted(learned & {at.person for at in (*query, *gallery)})
+    if len({at.camera for at in roles}) < 2:
+        wrong = "two cameras or more, as a match must come from another one, got one; add another"
+    elif len(learned) < 2:
+        wrong = f"two people or more to train with, got {len(learned)}; add people"
+    elif both:
+        wrong = f"each person to train or to test with, got {both[0]!r} for both; choose one"
+    elif not any(q.person == g.person and q.camera != g.camera for q in query for g in gallery):
+        wrong = "a query whose person another camera shows in the gallery, got none; add one"
+    else:
+        return train, query, gallery
+    raise ValueError(f"{root}: expected {wrong}, or correct {SPLIT_FILE}")
