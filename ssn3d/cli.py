@@ -150,6 +150,47 @@ def check_data(name: str, root: Path, sample: int) -> None:
         raise click.exceptions.Exit(1)
 
 
+@main.command()
+@click.argument("name", type=SETS)
+@click.argument("root", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option(
+    "--openpose",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of what OpenPose has written; otherwise Keypoint R-CNN is run.",
+)
+@click.option("--fetch", is_flag=True, help="Let torchvision download Keypoint R-CNN's weights.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace the points that are there.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted call stopped.")
+def label(
+    name: str,
+    root: Path,
+    openpose: Path | None,
+    fetch: bool,
+    device: str,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    """Give the data set NAME in ROOT body points, for the strategies that need them."""
+    from importlib import import_module
+
+    from .labelling import keypoint_rcnn
+    from .labelling import label as label_set
+
+    with _usage_errors():
+        if openpose is None and not fetch:
+            raise ValueError(
+                "points come from OpenPose's files (--openpose FOLDER), or from torchvision's "
+                "Keypoint R-CNN, whose weights are downloaded once if you say so (--fetch)"
+            )
+        split = import_module(f"ssn3d.datasets.{name}").read(root)
+        source = openpose or keypoint_rcnn(pretrained=True, device=device)
+        done = label_set(split, root, source, overwrite=overwrite, resume=resume)
+    click.echo(f"{done.tracklets} tracklets, {done.frames} frames; found in so many of them:")
+    for part, share in done.found.items():
+        click.echo(f"{part:<18}{100 * share:.1f} %")
+
+
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
     """Fields and values; a value that is no Python literal is a text."""
     parsed: dict[str, Any] = {}

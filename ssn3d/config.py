@@ -177,13 +177,8 @@ class RunConfig(Settings):
         check("scale", scale, Scale)
         check("dataset", dataset, Dataset)
         cls.check_names(changes)
-        own: dict[str, Any] = {
-            "dukemtmc": {"ssn_weight": 0.05},
-            "folder": {"source": "real", "strategy": "unsupervised"},
-        }.get(dataset, {})
-        return replace(
-            cls(dataset="mars"), **({"dataset": dataset} | PRESETS[scale] | own | changes)
-        )
+        changes = {"dataset": dataset} | PRESETS[scale] | OF_SETS.get(dataset, {}) | changes
+        return replace(cls(dataset="mars"), **changes)
 
 
 _SMALL = {
@@ -223,3 +218,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
 }
 """What each scale changes of the paper's settings."""
+OF_SETS: dict[str, dict[str, Any]] = {
+    "dukemtmc": {"ssn_weight": 0.05},
+    "folder": {"source": "real", "strategy": "unsupervised"},
+}
+"""What is otherwise on one data set than on MARS, where the defaults are from."""

@@ -110,11 +110,13 @@ def run(
 
 def report(outcomes: Sequence[Outcome]) -> str:
     """A line for each notebook: what it made, how long, runs found and trained, how it went."""
-    head = f"{'notebook':<24}{'artefact':<10}{'seconds':>9}{'HIT':>6}{'MISS':>6}  status"
+    made = [", ".join(one.artefacts) or "–" for one in outcomes]
+    width = max(map(len, [*made, "artefact"]))
+    head = f"{'notebook':<24}{'artefact':<{width}}{'seconds':>9}{'HIT':>6}{'MISS':>6}  status"
     lines = [head] + [
-        f"{one.notebook:<24}{', '.join(one.artefacts) or '–':<10}{one.seconds:>9.0f}"
+        f"{one.notebook:<24}{names:<{width}}{one.seconds:>9.0f}"
         f"{one.hits:>6}{one.misses:>6}  " + ("ok" if one.error is None else f"FAILED: {one.error}")
-        for one in outcomes
+        for one, names in zip(outcomes, made, strict=True)
     ]
     return "\n".join(lines)
 

@@ -99,9 +99,10 @@ def sweep(
     tasks = (
         len(missing) if torch.device(device).type == "cpu" else 1
     )  # an accelerator is not shared
-    silent = {} if missing else {"disable": True}  # given False, $TQDM_DISABLE would not count
+    # in notebooks, bars do not read $TQDM_DISABLE by themselves
+    silent = not missing or bool(os.environ.get("TQDM_DISABLE"))
     with (
-        tqdm(total=len(missing), desc="training", unit="run", **silent) as bar,
+        tqdm(total=len(missing), desc="training", unit="run", disable=silent) as bar,
         _workers(client, missing, tasks) as workers,
     ):
         if workers is None:
@@ -251,7 +252,7 @@ def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[A
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
             memory_limit=None,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,  # of workers that are told to stop, some complain
         ) as cluster,
         Client(cluster) as local,
     ):

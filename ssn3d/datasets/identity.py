@@ -50,7 +50,7 @@ def folder_digest(root: Path) -> str:
     if not root.is_dir():
         raise FileNotFoundError(
             f"expected a data set in the folder {root}, but it does not exist; put it there, set "
-            'SSN3D_DATA to the folder that holds it (SSN3D_FOLDER to one of your own), or use '
+            "SSN3D_DATA to the folder that holds it (SSN3D_FOLDER to one of your own), or use "
             'source="rendered"'
         )
     found = []

@@ -1,0 +1,159 @@
+"""Body points for a data set that has none: what `ssn3d label` does.  "Supervised Labels"."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import sqrt
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .datasets.clips import resized
+from .datasets.images import read_image
+from .datasets.keypoints import PARTS, POINTS_FILE, load, save
+from .datasets.pose_files import parts_of, read_openpose, tracklet_points
+from .datasets.streams import one_thread
+from .datasets.tracklets import Split
+
+Estimator = Callable[[Tensor], Tensor]
+"""Frames uint8 [t 3 H W] -> [t n 2] their points as shares of the frame, NaN where not found."""
+Source = Estimator | Path
+UNFINISHED = ".labelling"  # folder of what interrupted work has found; readers pass over it
+INNER = (("MARS", "bbox_train"), ("DukeMTMC-VideoReID", "train"))
+
+
+class Labelled(NamedTuple):
+    """What was labelled; `found` is the share of its frames in which each part was found."""
+
+    tracklets: int
+    frames: int
+    found: dict[str, float]
+
+
+def label(
+    split: Split, root: Path, source: Source, *, overwrite: bool = False, resume: bool = False
+) -> Labelled:
+    """Write points.npz for every tracklet of a data set; the file appears whole or not at all.
+
+    Args:
+        split: as its reader gives it.
+        root: as its reader was given it; points.npz may belong one folder above or below.
+        source: an estimator, run on one CPU thread; or a folder of files by OpenPose, each under
+            its frame's path from the folder of points.npz, none where nothing was found:
+            bbox_train/0001/0001C1T0001F001_keypoints.json.
+        overwrite: replace the points that are there, such as the truth of a rendered set.
+        resume: go on with interrupted work on the same source; else it is begun anew.
+
+    Raises:
+        FileExistsError: there are points already.
+        ValueError: a frame, a file or an estimate is damaged, or nothing was found in any frame.
+    """
+    cast: list[Any] = [tracklet for part in split for tracklet in part]
+    top = cast[0].frames[0].relative_to(root).parts[:2]  # readers take other folders for `root`
+    home = root.parent if top == ("sequences", "cam1") else root / top[0] if top in INNER else root
+    frames = {t.frames[0].relative_to(home).as_posix(): t.frames for t in cast}
+    target, draft = home / POINTS_FILE, home / UNFINISHED
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists already; pass overwrite=True to replace it")
+    draft.mkdir(exist_ok=True)
+    kept = load(draft) if resume else {}
+    points = {key: kept[key] for key in frames if key in kept}
+    find = partial(_read, source, home) if isinstance(source, Path) else partial(_run, source)
+    try:
+        with one_thread(), tqdm(total=sum(map(len, frames.values())), unit="frame") as bar:
+            for key, own in frames.items():
+                points[key] = points.get(key) or tracklet_points(list(find(own)))
+                bar.update(len(own))
+    finally:
+        save(points, draft)
+    seen = torch.cat([each.visible for each in points.values()])
+    if not seen.any():
+        example = Path(min(frames)).with_suffix("").as_posix() + "_keypoints.json"
+        raise ValueError(f"expected points, got none in {len(seen)} frames; is there {example}?")
+    (draft / POINTS_FILE).replace(target)
+    shutil.rmtree(draft)
+    found = dict(zip(PARTS, seen.float().mean(0).tolist(), strict=True))
+    return Labelled(len(points), len(seen), found)
+
+
+def keypoint_rcnn(
+    *, pretrained: bool = False, device: torch.device | str = "cpu", least: float = 2.0
+) -> Estimator:
+    """torchvision's Keypoint R-CNN; of several people it takes a sure one near the middle.
+
+    Args:
+        pretrained: fetch the weights, unless they are on this machine; random ones are of no use.
+        device: where to compute.
+        least: key points of a lower score are missing. A score is the largest logit of a heat map,
+            no probability; 2 is where Detectron begins to draw points.
+
+    Raises:
+        ConnectionError: the weights are not on this machine and cannot be fetched.
+    """
+    import torchvision  # here, as importing it takes longer than all the rest together
+
+    side = {"min_size": 384, "max_size": 384}  # long side that it enlarges to, and maps back from
+    few = {"rpn_post_nms_top_n_test": 100, "box_detections_per_img": 5}  # a crop shows no crowd
+    weights = "DEFAULT" if pretrained else None
+    try:
+        net = torchvision.models.get_model(
+            "keypointrcnn_resnet50_fpn", weights=weights, weights_backbone=None, **side, **few
+        )
+    except URLError as error:
+        raise ConnectionError(
+            "the weights of Keypoint R-CNN are not on this machine and could not be fetched "
+            f"({error.reason}); connect once, or label from files by OpenPose"
+        ) from None
+    net.eval().to(device)
+
+    @torch.inference_mode()
+    def estimate(frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        people = net(list(frames.to(device) / 255))
+        return torch.stack([_central_person(found, (height, width), least) for found in people])
+
+    return estimate
+
+
+def _central_person(found: dict[str, Tensor], size: tuple[int, int], least: float) -> Tensor:
+    """[n 2] of the person with the largest score times centrality, as in `read_openpose`."""
+    people = found["labels"] == 1
+    names = ("scores", "boxes", "keypoints", "keypoints_scores")
+    scores, boxes, places, logits = (found[name][people].cpu() for name in names)
+    if not len(scores):
+        return torch.full((len(PARTS), 2), torch.nan)
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / torch.tensor(size[::-1])
+    best = (scores * (1 - (middles - 0.5).norm(dim=-1) / sqrt(0.5))).argmax()
+    chosen = torch.cat((places[best, :, :2], logits[best, :, None]), dim=-1)
+    return parts_of(chosen, "coco17", size, least)
+
+
+@torch.inference_mode()
+def _run(estimate: Estimator, frames: Sequence[Path], batch: int = 16) -> Tensor:
+    """[t n 2] of the frames of a tracklet; those of a batch are resized to its first."""
+    found = []
+    for start in range(0, len(frames), batch):
+        images = [read_image(frame) for frame in frames[start : start + batch]]
+        size = images[0].shape[1], images[0].shape[2]
+        points = estimate(torch.cat([resized(image[None], size) for image in images]))
+        if points.shape != (expected := (len(images), len(PARTS), 2)):
+            got = f"expected points {list(expected)} from the estimator, got {list(points.shape)}"
+            raise ValueError(f"{frames[start]}: {got}; give NaN for those not found")
+        found.append(points.float().cpu())
+    return torch.cat(found)
+
+
+def _read(folder: Path, home: Path, frames: Sequence[Path]) -> Tensor:
+    """[t n 2] of the frames of a tracklet, NaN in those without a file by OpenPose."""
+    found = torch.full((len(frames), len(PARTS), 2), torch.nan)
+    for row, frame in enumerate(frames):
+        place = folder / frame.relative_to(home)
+        file = place.with_name(f"{place.stem}_keypoints.json")
+        if file.exists():
+            _, height, width = read_image(frame).shape
+            found[row] = read_openpose(file, (height, width))
+    return found
