@@ -229,11 +229,12 @@ def test_a_sweep_shows_progress_only_while_it_trains_and_heeds_the_environment(
         return MagicMock()
 
     monkeypatch.setattr(runs, "tqdm", bar)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     runs.sweep([tiny_config])
     runs.sweep([tiny_config])
-    trained, found = asked
-    assert "disable" not in trained  # else $TQDM_DISABLE would not count
-    assert found["disable"] is True
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    runs.sweep([replace(tiny_config, seed=1)])
+    assert [options["disable"] for options in asked] == [False, True, True]
 
 
 def test_an_empty_sweep_is_empty(store):
