@@ -181,6 +181,7 @@ def learning_curves(
             axis.set(xlabel="step", ylabel=label)
             axis.set_ylim(bottom=0)
         chance = 9 * np.log(9)
+        axis.set_ylim(top=max(axis.get_ylim()[1], 1.05 * chance))
         axis.axhline(chance, color="0.5", linestyle=":", linewidth=1)
         axis.text(
             axis.get_xlim()[1], chance, "chance, 9 ln 9", ha="right", va="bottom", color="0.4"
