@@ -259,7 +259,7 @@ def _studies() -> Iterator[Claim]:
     yield quality(
         id="more-labels",
         title="More labelled frames are better",
-        where='Conclusion, which asks for "less labeled data"',
+        where='Conclusion, which plans for "less or partial labeled data"',
         test="More queries answered rightly (top-1) with all frames labelled than with one a "
         "tracklet.",
         caveat=f"{SMALL} Two labelled frames go with each clip in both, drawn from all or the same "
