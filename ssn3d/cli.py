@@ -46,7 +46,10 @@ def main() -> None:
 def figures(
     names: tuple[str, ...], scale: str, seeds: int | None, device: str | None, out: Path | None
 ) -> None:
-    """Regenerate the paper's tables and figures: all, or those of the notebooks NAMES."""
+    """Regenerate the paper's tables and figures, or those of the notebooks NAMES.
+
+    The notebooks 08 and 10, which are not about them, must be named.
+    """
     from . import reproduce
     from .data import project_folder
 
