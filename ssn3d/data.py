@@ -8,6 +8,7 @@ from pathlib import Path
 from .config import RunConfig
 from .datasets import rendered
 from .datasets.identity import folder_digest
+from .datasets.packing import packed
 from .datasets.tracklets import Split
 from .datasets.walkers import Profile
 
@@ -38,7 +39,14 @@ def split_of(config: RunConfig) -> Split:
         FileNotFoundError: a real data set is not where it is expected.
         ValueError: it is there, but not as it should be.
     """
-    return _read(config.dataset, root_of(config), config.split)
+    name = f"{identity_of(config)}-{config.height}x{config.width}.frames"
+    root = root_of(config)
+    return _read(config.dataset, root, config.split, (config.height, config.width), name)
+
+
+def prepare(config: RunConfig) -> None:
+    """Make all that `split_of` would otherwise make when asked."""
+    split_of(config)
 
 
 def root_of(config: RunConfig) -> Path:
@@ -91,9 +99,10 @@ def _generated() -> Path:
 
 
 @lru_cache(maxsize=8)
-def _read(dataset: str, root: Path, split: int) -> Split:
+def _read(dataset: str, root: Path, number: int, size: tuple[int, int], name: str) -> Split:
     layout = import_module(f"ssn3d.datasets.{dataset}")
-    return layout.read(root, split) if dataset == "ilids_vid" else layout.read(root)
+    split = layout.read(root, number) if dataset == "ilids_vid" else layout.read(root)
+    return packed(split, size, _generated() / name)
 
 
 _folder_digest = lru_cache(maxsize=8)(folder_digest)

@@ -114,6 +114,7 @@ def _name_list(boxes: Path, listed: Path) -> Iterator[Line]:
         boxes /= boxes.name
         yield Line("ok", f"layout: a variant, the images lie in {boxes}")
     if not listed.is_file():
+        yield Line("warning", f"{listed} is missing; its names are taken from the folders")
         return
     text = listed.read_bytes().decode("ascii", "replace")
     ends = "CRLF" if "\r" in text else "LF"

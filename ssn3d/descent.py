@@ -18,22 +18,26 @@ def descend(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     *,
+    history: History | None = None,
+    keep: Callable[[History], None] | None = None,
     on_step: OnStep | None = None,
 ) -> History:
     """Minimise the term "total".
 
     Args:
         terms_of: the loss terms of a step, counted from 1.
-        steps: how many.
+        steps: how many, those of `history` included.
         optimiser: of the weights that the terms depend on.
         schedule: of the learning rate, asked after each step.
+        history: of steps that were taken before; this one continues it.
+        keep: offered the history after each step, to save what must not be lost.
         on_step: for progress.
 
     Raises:
         FloatingPointError: a loss became infinite or NaN; says at which step and which term.
     """
-    history: History = {}
-    for step in range(1, steps + 1):
+    history = {name: list(values) for name, values in (history or {}).items()}
+    for step in range(len(history.get("total", [])) + 1, steps + 1):
         terms = terms_of(step)
         values = {name: term.item() for name, term in terms.items()}
         if not all(map(math.isfinite, values.values())):
@@ -49,6 +53,8 @@ def descend(
             history.setdefault(name, []).append(value)
         if schedule:
             schedule.step()
+        if keep:
+            keep(history)
         if on_step:
             on_step(step, steps, values)
     return history

@@ -15,6 +15,9 @@ from .datasets.keypoints import Points
 from .datasets.tracklets import Tracklet
 from .models.reid import ReID
 
+AT_ONCE = 8
+"""Clips that go through the network together."""
+
 
 def measure(config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]) -> dict[str, Any] | None:
     """Look at one clip of each tracklet, strided as in training where that is long enough.
@@ -37,13 +40,20 @@ def measure(config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]) -> di
     people = sorted({t.person for t in long})
     if not hasattr(model.aggregator, "ssn") or len(people) < 2:
         return None
-    maps, labels = [], []
-    for tracklet in long:
-        taken = _clip(config, len(tracklet))
-        maps.append(train.find_parts(config, model, tracklet, taken).maps)
-        assert tracklet.points is not None
-        labels.append(Points(*(field[taken] for field in tracklet.points)).labels())
-    looks, truth = torch.cat(maps), torch.stack(labels)  # [p t n h w], [p t n 2]
+    clips = [(tracklet, _clip(config, len(tracklet))) for tracklet in long]
+    looks = torch.cat(  # [p t n h w]
+        [
+            train.find_parts_of(config, model, clips[first : first + AT_ONCE]).maps
+            for first in range(0, len(clips), AT_ONCE)
+        ]
+    )
+    truth = torch.stack(  # [p t n 2]
+        [
+            Points(*(field[taken] for field in tracklet.points)).labels()
+            for tracklet, taken in clips
+            if tracklet.points
+        ]
+    )
 
     aspect = 0.5  # people are shown half as wide as high, whatever the pixels
     judged = torch.tensor([people.index(t.person) % 2 == 1 for t in long])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +32,8 @@ class Recipe(NamedTuple):
     config: type[Settings]
     build: Callable[[Any], nn.Module]
     """The untrained network."""
-    make: Callable[[Any, torch.device | str, OnStep | None], Made]
+    make: Callable[[Any, torch.device | str, Path | None, OnStep | None], Made]
+    """From a configuration, on a device, its progress saved in a file."""
     identity_of: Callable[[Any], str]
     """Names the data that a run sees."""
     is_ready: Callable[[Any], bool]
@@ -46,25 +48,32 @@ class Recipe(NamedTuple):
     """Of training: how much work it is."""
 
 
-def make_reid(config: RunConfig, device: torch.device | str, on_step: OnStep | None) -> Made:
+def make_reid(
+    config: RunConfig, device: torch.device | str, progress: Path | None, on_step: OnStep | None
+) -> Made:
     """Train and test a network that tells people apart; see `train`."""
     split = data.split_of(config)
     train.check(config, split)
     started = time.perf_counter()
-    network, history = train.fit(config, split.train, device=device, on_step=on_step)
+    network, history = train.fit(
+        config, split.train, device=device, progress=progress, on_step=on_step
+    )
     trained = time.perf_counter()
     metrics = train.measure(config, network, split, device=device)
     metrics["parts"] = part_metrics.measure(config, network.cpu(), split.query)
     return Made(network, history, metrics, _seconds(started, trained))
 
 
-def make_study(config: StudyConfig, device: torch.device | str, on_step: OnStep | None) -> Made:
+def make_study(
+    config: StudyConfig, device: torch.device | str, progress: Path | None, on_step: OnStep | None
+) -> Made:
     """Train and measure an SSN alone; see `study`."""
     material = study_data.material_of(config)
     labels = material.labels if isinstance(material, Pedestrians) else None
     started = time.perf_counter()
+    frames = material and material.frames
     network, history = study.fit(
-        config, material and material.frames, labels, device=device, on_step=on_step
+        config, frames, labels, device=device, progress=progress, on_step=on_step
     )
     trained = time.perf_counter()
     metrics = study_metrics.measure(config, network.cpu(), material, history)
@@ -90,7 +99,7 @@ RECIPES = {
         make=make_reid,
         identity_of=data.identity_of,
         is_ready=data.is_ready,
-        prepare=data.root_of,
+        prepare=data.prepare,
         modules=lambda config: (
             "ssn3d.train",
             "ssn3d.part_metrics",

@@ -8,7 +8,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from . import store
+from . import parallel, store
 from .data import data_folder
 from .datasets.identity import source_digest
 from .descent import OnStep
@@ -60,21 +60,21 @@ def load_or_train(
         on_step: see `descent.descend`.
     """
     name = identify(config)
-    if run := _intact(name):
+    run = _intact(name)
+    if parallel.agreed(run is not None):
         log.info("HIT %s %s", name, describe(config))
-        return run
+        return _surely(run, name)
     store_folder().mkdir(parents=True, exist_ok=True)
-    with FileLock(store_folder() / f"{name}.lock"):
-        if run := _intact(name, log.debug):
+    with _alone(name):
+        run = _intact(name, log.debug)
+        if parallel.agreed(run is not None):
             log.info("HIT %s %s (made by another process just now)", name, describe(config))
-            return run
+            return _surely(run, name)
         why = _why_missing(config)
         log.info("MISS %s %s: %s", name, describe(config), why)
         _make(config, name, why, device, on_step)
-    run = _intact(name)
-    if run is None:
-        raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
-    return run
+        parallel.agreed(True)  # that it is written
+    return _surely(_intact(name), name)
 
 
 def sweep(
@@ -144,7 +144,14 @@ def _make(
     recipe = recipe_of(config)
     with torch.random.fork_rng():
         recipe.build(config).to(device)  # what keeps it from being built shows before long work
-    network, history, metrics, seconds = recipe.make(config, device, on_step)
+    progress = store_folder() / f"{name}.progress"
+    try:
+        network, history, metrics, seconds = recipe.make(config, device, progress, on_step)
+    except KeyboardInterrupt:
+        log.warning("interrupted; asked for again, %s goes on where it was last saved", name)
+        raise
+    if parallel.place() > 0:
+        return
     made = {
         "kind": kind_of(config),
         "why": why,
@@ -156,6 +163,22 @@ def _make(
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
     }
     store.write(store_folder() / name, config, network, history, metrics, made)
+    progress.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Nobody else makes the run meanwhile, but the processes that train it together."""
+    with ExitStack() as stack:
+        if parallel.place() == 0:
+            stack.enter_context(FileLock(store_folder() / f"{name}.lock"))
+        yield
+
+
+def _surely(run: Run[Any] | None, name: str) -> Run[Any]:
+    if run is None:
+        raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
+    return run
 
 
 def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run[Any] | None:

@@ -1,5 +1,7 @@
 """Build, train and use the SSN alone, without people to tell apart.  Section "Study on SSN"."""
 
+from pathlib import Path
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from .losses import ssn_loss
 from .models.backbone import ResNetTrunk, SmallTrunk
 from .models.part_finder import PartFinder
 from .models.ssn import SSN, Parts
+from .progress import Progress
 from .study_config import StudyConfig
 
 
@@ -32,6 +35,7 @@ def fit(
     labels: Tensor | None = None,
     *,
     device: torch.device | str = "cpu",
+    progress: Path | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[PartFinder, History]:
     """Train an SSN: on labelled pictures first if the strategy says so, then without labels.
@@ -41,7 +45,8 @@ def fit(
         frames: [k 3 H W] uint8 pictures; None for random maps, which are drawn.
         labels: [k n 2] as (x, y) in 0..1, NaN where not labelled; for labelled steps.
         device: where to compute; on a CPU with one thread.
-        on_step: for progress.
+        progress: a file to save the state in every few seconds, and to go on from if it is there.
+        on_step: told of each step.
 
     Returns:
         The trained network in evaluation mode, and its history.
@@ -64,8 +69,15 @@ def fit(
                 loss = ssn_loss(*_second_round(config, network, frames, labels, step, device))
             return {"ssn": loss, "total": loss}
 
-        steps = config.labelled_steps + config.steps
-        history = descend(terms_of, steps, optimiser, on_step=on_step)
+        saved = Progress(progress, network, optimiser) if progress else None
+        history = descend(
+            terms_of,
+            config.labelled_steps + config.steps,
+            optimiser,
+            history=saved.resume() if saved else None,
+            keep=saved.offer if saved else None,
+            on_step=on_step,
+        )
     return network.eval(), history
 
 

@@ -3,30 +3,28 @@
 The one place where settings, data, models and losses meet.  "Training and testing protocols".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from inspect import signature
-from itertools import groupby, islice
+from pathlib import Path
 from typing import Any
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from . import losses, retrieval
+from . import losses, parallel, retrieval
 from .config import RunConfig, nearest
-from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized_frames
+from .datasets.clips import Clip
 from .datasets.streams import one_thread
 from .datasets.tracklets import Split, Tracklet
 from .descent import History, OnStep, descend
+from .loading import TrainingBatches, load_clips, test_batches
 from .models import AGGREGATORS
 from .models.backbone import trunk
 from .models.reid import ReID
 from .models.ssn import SSN, Parts
+from .progress import Progress
 from .reranking import rerank
-
-DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
-"""Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
 
 
 def build(config: RunConfig) -> ReID:
@@ -70,49 +68,29 @@ def fit(
     train: Sequence[Tracklet],
     *,
     device: torch.device | str = "cpu",
+    progress: Path | None = None,
+    loaders: int | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[ReID, History]:
-    """Train a network on tracklets.
+    """Train a network on tracklets; under torchrun, together with the other processes.
 
     Args:
         config: what to train and how.
         train: tracklets of the training people.
         device: where to compute; on a CPU with one thread, so that results do not depend on the
             machine's number of cores.
-        on_step: for progress.
+        progress: a file to save the state in every few seconds, and to go on from if it is there.
+        loaders: processes that read frames ahead; see `loading.loaders_for`.
+        on_step: told of each step.
 
     Returns:
         The trained network in evaluation mode, and its history.
 
     Raises:
         FloatingPointError: see `descend`.
+        ValueError: see `loading.TrainingBatches` and `Progress.resume`.
     """
-    if config.dense_chunks and config.dataset in DENSE:
-        train = [chunk for tracklet in train for chunk in chunks(tracklet, *DENSE[config.dataset])]
-    clips = Clips(
-        train,
-        frames=config.clip_frames,
-        stride=config.clip_stride,
-        size=(config.height, config.width),
-        flip=config.flip,
-        points=config.strategy == "supervised",
-        labelled=config.labelled_frames if config.strategy == "semi-supervised" else 0,
-        labelled_per_clip=config.labelled_per_clip,
-    )
-    sampler = IdentitySampler(
-        [tracklet.person for tracklet in train],
-        config.ids_per_batch,
-        config.clips_per_id,
-        config.seed,
-    )
-    epoch = config.steps_per_epoch or len(sampler.one_pass(0))
-    steps = config.epochs * epoch
-    loader = DataLoader(
-        clips,
-        batch_sampler=sampler,  # type: ignore[arg-type]
-        generator=torch.Generator(),  # never needed, but without one the global one is moved
-    )
-    batches = iter(loader)
+    batches = TrainingBatches(config, train)
     with one_thread(device), torch.random.fork_rng():
         torch.manual_seed(config.seed)  # for the weights; all else has streams of its own
         model = build(config).to(device)
@@ -121,14 +99,21 @@ def fit(
             model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.StepLR(
-            optimiser, config.decay_every * epoch, config.decay
+            optimiser, config.decay_every * batches.steps, config.decay
         )
-
-        def terms_of(step: int) -> dict[str, Tensor]:
-            batch = Clip(*(field.to(device) for field in next(batches)))
-            return _loss_terms(config, model, batch)
-
-        history = descend(terms_of, steps, optimiser, schedule, on_step=on_step)
+        parallel.join(model, optimiser)
+        saved = Progress(progress, model, optimiser, schedule) if progress else None
+        before = saved.resume() if saved else {}
+        clips = batches.after(len(before.get("total", [])), device, loaders)
+        history = descend(
+            lambda step: _loss_terms(config, model, next(clips)),
+            config.epochs * batches.steps,
+            optimiser,
+            schedule,
+            history=before,
+            keep=saved.offer if saved and parallel.place() == 0 else None,
+            on_step=on_step,
+        )
     return model.eval(), history
 
 
@@ -152,11 +137,12 @@ def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor
             known = repeat(known, "f n -> (k f) n", k=len(anchors))
             present = torch.cat([known.new_ones(logits.shape[:2]), known])
             logits = torch.cat([logits, rearrange(anchors, "k f n m -> (k f) n m")])
+    # of all processes, if there are several: hard triplets are sought in the whole batch
     return losses.objective(
-        output.embedding,
-        torch.as_tensor(batch.person),
-        logits,
-        present,
+        parallel.gathered(output.embedding),
+        parallel.gathered(torch.as_tensor(batch.person)),
+        None if logits is None else parallel.gathered(logits),
+        None if present is None else parallel.gathered(present),
         margin=config.margin,
         ssn_weight=config.ssn_weight,
         reduction=config.ssn_reduction,
@@ -169,11 +155,18 @@ def embed(
     tracklets: Sequence[Tracklet],
     *,
     device: torch.device | str = "cpu",
-    clips_per_batch: int = 8,
+    clips_per_batch: int | None = None,
+    loaders: int | None = None,
 ) -> Tensor:
     """One vector a tracklet: the mean over the snippets of its test clips, which cover all frames.
 
-    No more than `clips_per_batch` clips are in memory at a time, however long a tracklet is.
+    Args:
+        config: of the run.
+        model: the trained network.
+        tracklets: whom to embed.
+        device: where to compute.
+        clips_per_batch: see `loading.test_batches`, as is the next.
+        loaders: processes that read frames ahead.
 
     Returns:
         [k d] float32 on the CPU, in the order of `tracklets`.
@@ -184,27 +177,13 @@ def embed(
     if not tracklets:
         raise ValueError("embed: expected at least one tracklet, got none")
     _check_points(config, tracklets)
-    split = config.test_protocol == "split"
-    clips = [
-        (owner, taken)
-        for owner, tracklet in enumerate(tracklets)
-        for taken in covering_clips(
-            len(tracklet), config.test_frames, multiple=config.clip_frames if split else 1
-        )
-    ]
     vectors, owners = [], []
     with one_thread(device), torch.inference_mode(), _mixed_precision(config, device):
-        for batch in _batched_by_length(clips, clips_per_batch):
-            frames, points = _load_clips(
-                config, [(tracklets[owner], taken) for owner, taken in batch]
-            )
-            if split:  # strided snippets, as in training: i, i + 8, i + 16, i + 24 of 32 frames
-                pattern, t = "k (t s) ... -> (k s) t ...", config.clip_frames
-                frames = rearrange(frames, pattern, t=t)
-                points = None if points is None else rearrange(points, pattern, t=t)
-            output = model(frames.to(device), points if points is None else points.to(device))
-            vectors.append(output.embedding.float().cpu())
-            owners += [owner for owner, _ in batch for _ in range(len(frames) // len(batch))]
+        for batch in test_batches(
+            config, tracklets, clips_per_batch=clips_per_batch, device=device, loaders=loaders
+        ):
+            vectors.append(model(batch.frames, batch.points).embedding.float().cpu())
+            owners += batch.owners
     snippets, rows = torch.cat(vectors), torch.tensor(owners)
     totals = snippets.new_zeros(len(tracklets), snippets.shape[1]).index_add_(0, rows, snippets)
     return totals / rows.bincount()[:, None]
@@ -285,9 +264,15 @@ def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequ
     Returns:
         `Parts` with b = 1, float32.
     """
+    return find_parts_of(config, model, [(tracklet, list(indices))])
+
+
+def find_parts_of(
+    config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]]
+) -> Parts:
+    """As `find_parts`, in several clips of one length: b of them."""
     with one_thread(), torch.inference_mode():
-        frames, points = _load_clips(config, [(tracklet, list(indices))])
-        parts = model.eval()(frames, points).parts
+        parts = model.eval()(*load_clips(config, clips)).parts
     if parts is None:
         raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
     return parts
@@ -333,28 +318,6 @@ def _check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
             f"{missing} of {len(tracklets)} tracklets have none; add them (points.npz), or choose "
             "another strategy"
         )
-
-
-def _batched_by_length(
-    clips: list[tuple[int, list[int]]], size: int
-) -> Iterator[list[tuple[int, list[int]]]]:
-    """Clips with equal numbers of frames, at most `size` together."""
-    by_length = sorted(clips, key=lambda clip: len(clip[1]))
-    for _, alike in groupby(by_length, key=lambda clip: len(clip[1])):
-        while batch := list(islice(alike, size)):
-            yield batch
-
-
-def _load_clips(
-    config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
-) -> tuple[Tensor, Tensor | None]:
-    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them."""
-    size = (config.height, config.width)
-    frames = torch.stack([resized_frames(tracklet, taken, size) for tracklet, taken in clips])
-    if config.strategy != "supervised":
-        return frames, None
-    points = [tracklet.points.estimated[taken] for tracklet, taken in clips if tracklet.points]
-    return frames, torch.stack(points)
 
 
 def _mixed_precision(config: RunConfig, device: torch.device | str) -> torch.autocast:

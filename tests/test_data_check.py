@@ -119,7 +119,7 @@ DAMAGES: dict[tuple[str, str], tuple[Damage, list[str]]] = {  # the verdict: pla
     ),
     ("mars", "no image"): (
         first("bbox_train/0*/*", scribble),
-        ["frame COPY/bbox_train/0", "cannot identify", "[8 bytes]", "copy the file anew"],
+        ["frame COPY/bbox_train/0", "cannot be identified", "[8 bytes]", "copy the file anew"],
     ),
     ("mars", "half an image"): (
         first("bbox_train/0*/*", cut),

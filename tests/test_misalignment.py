@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from ssn3d import misalignment, train
+from ssn3d import misalignment
+from ssn3d.loading import load_clips
 
 heights = st.lists(st.integers(-5, 5), min_size=3, max_size=3)
 
@@ -33,7 +34,7 @@ def test_ways_are_shares_of_the_way_to_the_nearest_other_person(tiny_config, tin
     assert min(found[1:]) > 0
     people = {tracklet.person for tracklet in tiny_split.query}
     assert len(people) > 1
-    frames, _ = train._load_clips(
+    frames, _ = load_clips(
         tiny_config,
         [
             (t, [i * (len(t) // tiny_config.clip_frames) for i in range(tiny_config.clip_frames)])

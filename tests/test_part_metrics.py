@@ -42,12 +42,13 @@ def oracle(monkeypatch):
     network.aggregator = torch.nn.Module()
     network.aggregator.ssn = torch.nn.Module()
 
-    def look(config, model, tracklet, taken):
-        cells = tracklet.frames[taken, 0, 0, :9].long().roll(network.turn, dims=1)
-        maps = torch.nn.functional.one_hot(cells, H * W).float().reshape(1, -1, 9, H, W)
+    def look(config, model, clips):
+        shown = torch.stack([tracklet.frames[taken, 0, 0, :9] for tracklet, taken in clips])
+        cells = shown.long().roll(network.turn, dims=2)
+        maps = torch.nn.functional.one_hot(cells, H * W).float().reshape(len(clips), -1, 9, H, W)
         return Parts(maps, maps, maps)
 
-    monkeypatch.setattr(train, "find_parts", look)
+    monkeypatch.setattr(train, "find_parts_of", look)
     network.turn = 0
     return network
 

@@ -29,6 +29,7 @@ ALONE = (
     "alignment",
     "likeness",
     "descent",
+    "parallel",
     "settings",
     "paper",
     "plots",
@@ -125,8 +126,13 @@ def test_models_and_data_sets_know_only_themselves(folder):
     [
         ("config", {"settings"}),
         ("study_config", {"settings"}),
-        ("train", {"config", "datasets", "losses", "models", "retrieval", "reranking", "descent"}),
-        ("study", {"study_config", "datasets", "losses", "models", "descent"}),
+        ("loading", {"config", "datasets", "parallel"}),
+        (
+            "train",
+            {"config", "datasets", "losses", "models", "retrieval", "reranking", "descent"}
+            | {"loading", "parallel", "progress"},
+        ),
+        ("study", {"study_config", "datasets", "losses", "models", "descent", "progress"}),
         ("data", {"config", "datasets"}),
         ("tables", {"paper", "datasets"}),
         ("claims", {"paper_claims", "claim_measures", "bootstrap"}),

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from ssn3d import data, retrieval, train
 from ssn3d.datasets import ilids_vid
-from ssn3d.datasets.clips import Clips, IdentitySampler
+from ssn3d.datasets.clips import IdentitySampler
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 from ssn3d.models.reid import ReID
 from ssn3d.reranking import rerank
@@ -73,16 +73,6 @@ def test_an_epoch_is_one_pass_of_the_sampler_unless_its_steps_are_given(tiny_con
     _, history = train.fit(config, tiny_split.train)
     people = [tracklet.person for tracklet in tiny_split.train]
     assert len(history["total"]) == 2 * len(IdentitySampler(people, 2, 2).one_pass(0))
-
-
-@pytest.mark.parametrize("dense", [True, False])
-def test_long_tracklets_are_cut_in_chunks_on_request(tiny_config, tiny_split, monkeypatch, dense):
-    seen = []
-    monkeypatch.setattr(train, "Clips", lambda t, **rest: seen.extend(t) or Clips(t, **rest))
-    monkeypatch.setattr(train, "DENSE", {"ilids_vid": (8, 16)})
-    train.fit(replace(tiny_config, dense_chunks=dense), tiny_split.train)
-    lengths = [len(tracklet) for tracklet in tiny_split.train]
-    assert len(seen) == (sum(length // 8 for length in lengths) if dense else len(lengths))
 
 
 def test_one_seed_gives_one_network(tiny_config, tiny_split, trained):
@@ -239,18 +229,6 @@ def test_embeddings_do_not_depend_on_how_many_clips_go_together(
     for size in (2, 5, 100):
         many = train.embed(config, trained[0], tiny_split.gallery, clips_per_batch=size)
         assert_close(many, one, rtol=1e-4, atol=1e-5)
-
-
-def test_no_more_clips_than_allowed_are_loaded_together(
-    tiny_config, tiny_split, trained, monkeypatch
-):
-    sizes = []
-    load = train._load_clips
-    monkeypatch.setattr(
-        train, "_load_clips", lambda config, clips: sizes.append(len(clips)) or load(config, clips)
-    )
-    train.embed(tiny_config, trained[0], tiny_split.gallery, clips_per_batch=3)
-    assert max(sizes) == 3
 
 
 def test_embeddings_come_in_the_order_of_the_tracklets(tiny_config, tiny_split, trained):

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 import ssn3d
 from ssn3d import runs, train, trained
+from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.study_config import StudyConfig
 
@@ -26,7 +27,14 @@ def test_a_run_embeds_a_tracklet_as_training_would(run, tiny_config, tracklet):
     [expected] = train.embed(tiny_config, run.model(), [tracklet])
     model = ssn3d.load(run.id)
     assert_close(model.embed(frames), expected)
-    assert_close(model.embed(list(tracklet.frames)), expected)
+
+
+def test_image_files_are_embedded_as_their_frames_are(run, tracklet, tmp_path):
+    files = [tmp_path / f"{place}.png" for place in range(len(tracklet))]
+    for frame, file in zip(tracklet.frames, files, strict=True):
+        write_image(frame, file)
+    model = ssn3d.load(run.id)
+    assert_close(model.embed(files), model.embed(tracklet.frames))
 
 
 def test_a_run_is_found_wherever_it_was_moved(run, tracklet, tmp_path):

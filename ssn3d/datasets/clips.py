@@ -4,12 +4,9 @@ The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each; 
 long tracklets and epochs are treated follows AP3D (Gu et al. 2020), as the paper's settings do.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -21,9 +18,6 @@ from .images import read_image
 from .keypoints import PARTS, Points, labelled_frames, mirror
 from .streams import stream
 from .tracklets import Tracklet, load_frames
-
-MEMORY = 2**28
-"""Bytes of frames that a process keeps: a whole rendered set, or what it last saw of a real one."""
 
 
 class Request(NamedTuple):
@@ -236,26 +230,14 @@ def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[in
     return clips
 
 
-def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, int]) -> Tensor:
+def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, ...]) -> Tensor:
     """Some frames of a tracklet as uint8 [t 3 H W]; boxes that change from frame to frame may."""
     if isinstance(tracklet.frames, Tensor):
         return resized(load_frames(tracklet, indices), size)
-    read = _reader(size)
-    return torch.stack([read(tracklet.frames[index]) for index in indices])
+    return torch.cat([resized(read_image(tracklet.frames[i])[None], size) for i in indices])
 
 
-@lru_cache(maxsize=1)  # frames of the last size only, or the sizes would add up
-def _reader(size: tuple[int, int]) -> Callable[[Path], Tensor]:
-    """Reads image files as uint8 [3 H W]; remembers those used last, as many as fit in `MEMORY`."""
-
-    @lru_cache(maxsize=MEMORY // (3 * math.prod(size)))
-    def read(path: Path) -> Tensor:
-        return resized(read_image(path)[None], size)[0].contiguous()
-
-    return read
-
-
-def resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(frames: Tensor, size: tuple[int, ...]) -> Tensor:
     """uint8 [t 3 H W] in the given height and width."""
     if tuple(frames.shape[-2:]) == size:
         return frames

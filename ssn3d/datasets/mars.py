@@ -3,6 +3,7 @@
 The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late.
 """
 
+import logging
 import re
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -33,6 +34,8 @@ TREE = """\
     info/train_name.txt  test_name.txt
          tracks_train_info.mat  tracks_test_info.mat  query_IDX.mat"""
 
+log = logging.getLogger(__name__)
+
 _NAME = re.compile(r"(\d{4}|00-1)C(\d)T(\d{4})F(\d{3})\.jpg", re.ASCII)
 
 
@@ -58,7 +61,8 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A lost list of
+            names is made anew, with a warning, if the folders hold all images.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)
@@ -140,13 +144,14 @@ def _order(tracklet: Tracklet) -> tuple[int, int]:
 
 def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
     listed = home / "info" / f"{part}_name.txt"
-    if not listed.is_file():
-        raise FileNotFoundError(f"{listed} does not exist; copy it from the data set's archive")
-    lines = listed.read_text(encoding="ascii", errors="replace").rstrip().split("\n")
-    names = [line.strip() for line in lines]  # MATLAB ended them with a carriage return
     boxes = home / f"bbox_{part}"
     if (boxes / boxes.name).is_dir():  # some unpack it once more
         boxes = boxes / boxes.name
+    if listed.is_file():
+        lines = listed.read_text(encoding="ascii", errors="replace").rstrip().split("\n")
+        names = [line.strip() for line in lines]  # MATLAB ended them with a carriage return
+    else:
+        names = _names_from_folders(boxes, listed, max((row.stop for row in rows), default=0))
     present: dict[str, set[str]] = {}
     tracklets = []
     for number, row in enumerate(rows, start=1):
@@ -170,6 +175,22 @@ def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
             )
         tracklets.append(tracklet)
     return tracklets
+
+
+def _names_from_folders(boxes: Path, listed: Path, count: int) -> list[str]:
+    """What a lost list of names said: every image, by folder and name, as its authors made it.
+
+    Whether they fit the tracklets is seen when these are read: each frame bears person and camera.
+    """
+    folders = sorted(path for path in boxes.iterdir() if path.is_dir())
+    names = [name for folder in folders for name in sorted(list_files(folder, ".jpg"))]
+    if len(names) != count:
+        raise FileNotFoundError(
+            f"{listed} does not exist, and cannot be made anew from the images: expected {count} "
+            f"in {boxes}, got {len(names)}; copy it from the data set's archive"
+        )
+    log.warning("%s does not exist; made anew from the %d images of %s", listed, count, boxes)
+    return names
 
 
 def _rows(tracklets: list[Tracklet]) -> list[Row]:

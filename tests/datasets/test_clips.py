@@ -280,48 +280,13 @@ def test_resizing_one_by_one_equals_resizing_together(tracklet):
     assert torch.equal(resized_frames(filmed, range(6), (40, 20)), together)
 
 
-@pytest.fixture
-def filed(tracklet, tmp_path) -> Tracklet:
-    """Six frames of 32 x 16 pixels in files."""
+def test_frames_of_files_are_read_in_the_order_asked_for(tracklet, tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(6)]
     for image, path in zip(tracklet(1, 1, 6).frames, paths, strict=True):
         write_png(image, str(path))
-    return Tracklet(paths, 1, 1)
-
-
-def forget() -> None:
-    clips_module._reader.cache_clear()
-
-
-@pytest.mark.parametrize("size", [(32, 16), (20, 10)])
-def test_remembered_frames_are_those_of_the_files(filed, size):
-    forget()
-    expected = resized(load_frames(filed, [4, 1, 4]), size)
-    for _ in range(2):
-        frames = resized_frames(filed, [4, 1, 4], size)
-        assert torch.equal(frames, expected)
-        frames.zero_()  # the caller's own, not what is remembered
-
-
-def test_a_frame_is_read_once_for_each_size(filed, monkeypatch):
-    forget()
-    read = []
-    monkeypatch.setattr(
-        clips_module, "read_image", lambda path: read.append(path) or read_image(path)
-    )
-    for size in ((32, 16), (32, 16), (20, 10)):
-        resized_frames(filed, [0, 1, 0], size)
-    assert read == [*filed.frames[:2]] * 2
-    forget()
-
-
-def test_no_more_frames_are_remembered_than_memory_is_set_aside_for(filed, monkeypatch):
-    forget()
-    monkeypatch.setattr(clips_module, "MEMORY", 3 * 3 * 32 * 16 + 1)
-    resized_frames(filed, range(6), (32, 16))
-    remembered = clips_module._reader((32, 16)).cache_info()
-    assert (remembered.maxsize, remembered.currsize) == (3, 3)
-    forget()
+    filed = Tracklet(paths, 1, 1)
+    expected = resized(load_frames(filed, [4, 1, 4]), (20, 10))
+    assert torch.equal(resized_frames(filed, [4, 1, 4], (20, 10)), expected)
 
 
 @given(length=lengths, clip=st.integers(1, 40))

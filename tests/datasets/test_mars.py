@@ -239,10 +239,25 @@ def test_a_missing_data_set_names_the_places_and_the_tree(tmp_path):
         assert said in str(error.value)
 
 
-@pytest.mark.parametrize("file", ["train_name.txt", "tracks_test_info.mat", "query_IDX.mat"])
+@pytest.mark.parametrize("file", ["tracks_test_info.mat", "query_IDX.mat"])
 def test_a_missing_list_is_named(root, file):
     (root / "info" / file).unlink()
     with pytest.raises(FileNotFoundError, match=file):
+        mars.read(root)
+
+
+def test_lost_lists_of_names_are_made_anew(root, caplog):
+    expected = mars.read(root, junk=True)
+    for part in ("train", "test"):
+        (root / "info" / f"{part}_name.txt").unlink()
+    assert mars.read(root, junk=True) == expected
+    assert "train_name.txt does not exist; made anew" in caplog.text
+
+
+def test_a_lost_list_of_names_is_not_made_of_too_few_images(root):
+    (root / "info/train_name.txt").unlink()
+    next((root / "bbox_train").rglob("*.jpg")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"train_name.txt .* expected 16 .* got 15; copy"):
         mars.read(root)
 
 

@@ -1,0 +1,73 @@
+"""All frames of a small data set in one file: decoded once, then mapped into memory."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from .clips import resized_frames
+from .tracklets import Split, Tracklet
+
+MOST = 2**29
+"""Bytes of frames that are worth a file; a set with more is read image by image."""
+
+log = logging.getLogger(__name__)
+
+
+def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
+    """The same tracklets with frames [t 3 H W] uint8 of one size, as views of a mapped file.
+
+    Every process that maps the file shares one copy of it in memory, and nothing is decoded again.
+
+    Args:
+        split: tracklets of image files; those of one set, however it is divided, share a file.
+        size: height and width in pixels that frames are resized to.
+        file: where the pixels are kept; written if it is not there, which one process does while
+            others wait.
+
+    Returns:
+        The split as it came if its frames would take more than `MOST` bytes.
+
+    Raises:
+        FileNotFoundError: see `tracklets.load_frames`, as is the next.
+        ValueError: a frame cannot be read.
+    """
+    tracklets = _in_order(split)
+    ends = [0, *torch.tensor([len(t) for t in tracklets]).cumsum(0).tolist()]
+    shape = (ends[-1], 3, *size)
+    if not 0 < torch.Size(shape).numel() <= MOST:
+        return split
+    pixels = _pixels(tracklets, shape, file)
+    views = {
+        id(tracklet): replace(tracklet, frames=pixels[start:end])
+        for tracklet, (start, end) in zip(tracklets, pairwise(ends), strict=True)
+    }
+    return Split(*([views[id(tracklet)] for tracklet in part] for part in split))
+
+
+def _in_order(split: Split) -> list[Tracklet]:
+    """Each tracklet once, in an order that does not depend on how the set is divided."""
+    each = {id(tracklet): tracklet for part in split for tracklet in part}.values()
+    return sorted(each, key=lambda tracklet: str(tracklet.frames[0]))
+
+
+def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -> Tensor:
+    count = torch.Size(shape).numel()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        if not file.exists() or file.stat().st_size != count:
+            pixels = torch.cat([resized_frames(t, range(len(t)), shape[2:]) for t in tracklets])
+            draft = file.with_name(f".{file.name}.draft")
+            try:
+                pixels.numpy().tofile(draft)
+                draft.replace(file)
+            except OSError as error:  # a full disk, say: it is only slower without the file
+                draft.unlink(missing_ok=True)
+                log.warning("%s could not be written (%s); frames stay in memory", file, error)
+                return pixels
+    return torch.from_file(str(file), shared=False, size=count, dtype=torch.uint8).view(shape)

@@ -1,0 +1,188 @@
+"""Batches of clips for training and for testing, read ahead where an accelerator would wait."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
+from os import cpu_count
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from . import parallel
+from .config import RunConfig
+from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized_frames
+from .datasets.tracklets import Tracklet
+
+DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
+"""Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
+PIXELS = {"cpu": 2**19, "cuda": 2**25}
+"""About how many pixels of test frames go through the network together."""
+
+
+class TestClips(NamedTuple):
+    """Some clips of one length, each of one tracklet."""
+
+    frames: Tensor
+    """[k t 3 H W] uint8."""
+    points: Tensor | None
+    """[k t n 2] estimated points, if the strategy goes by them."""
+    owners: list[int]
+    """The tracklet of each, by its position."""
+
+
+class TrainingBatches:
+    """The batches of a training, without end."""
+
+    def __init__(self, config: RunConfig, train: Sequence[Tracklet]):
+        """Decide what a batch is.
+
+        Raises:
+            ValueError: too few people, or a strategy that the tracklets have no points for.
+        """
+        if config.dense_chunks and config.dataset in DENSE:
+            train = [part for t in train for part in chunks(t, *DENSE[config.dataset])]
+        self.clips = Clips(
+            train,
+            frames=config.clip_frames,
+            stride=config.clip_stride,
+            size=(config.height, config.width),
+            flip=config.flip,
+            points=config.strategy == "supervised",
+            labelled=config.labelled_frames if config.strategy == "semi-supervised" else 0,
+            labelled_per_clip=config.labelled_per_clip,
+        )
+        people = [tracklet.person for tracklet in train]
+        self.sampler = IdentitySampler(
+            people, config.ids_per_batch, config.clips_per_id, config.seed
+        )
+        self.steps = config.steps_per_epoch or len(self.sampler.one_pass(0))
+        """Of an epoch."""
+
+    def after(
+        self, step: int, device: torch.device | str = "cpu", loaders: int | None = None
+    ) -> Iterator[Clip]:
+        """Batches on a device, those of the first steps left out.
+
+        Args:
+            step: how many to leave out; batches are the same as if they had been taken.
+            device: where to.
+            loaders: processes that read ahead; see `loaders_for`.
+        """
+        batches = (parallel.share(batch) for batch in islice(self.sampler, step, None))
+        loader = DataLoader(
+            self.clips,
+            batch_sampler=batches,  # type: ignore[arg-type]
+            **_reading_ahead(device, loaders),
+        )
+        for batch in loader:
+            yield Clip(*(field.to(device, non_blocking=True) for field in batch))
+
+
+def test_batches(
+    config: RunConfig,
+    tracklets: Sequence[Tracklet],
+    *,
+    clips_per_batch: int | None = None,
+    device: torch.device | str = "cpu",
+    loaders: int | None = None,
+) -> Iterator[TestClips]:
+    """Clips that cover every tracklet, with equal numbers of frames in a batch.
+
+    Strided snippets take the place of clips under the protocol "split", as in training: frames i,
+    i + 8, i + 16, i + 24 of 32.
+
+    Args:
+        config: of the run.
+        tracklets: whose frames to cover.
+        clips_per_batch: how many at most; None: about `PIXELS`.  However long a tracklet is, no
+            more than a few batches are in memory.
+        device: where to.
+        loaders: processes that read ahead; see `loaders_for`.
+    """
+    split = config.test_protocol == "split"
+    clips = [
+        (owner, taken)
+        for owner, tracklet in enumerate(tracklets)
+        for taken in covering_clips(
+            len(tracklet), config.test_frames, multiple=config.clip_frames if split else 1
+        )
+    ]
+    if clips_per_batch is None:
+        pixels = config.test_frames * config.height * config.width
+        clips_per_batch = max(1, PIXELS.get(torch.device(device).type, 2**19) // pixels)
+    loader = DataLoader(
+        _Batches(config, tracklets, list(_by_length(clips, clips_per_batch))),
+        batch_size=None,
+        **_reading_ahead(device, loaders),
+    )
+    for frames, points, owners in loader:
+        if split:
+            pattern, t = "k (t s) ... -> (k s) t ...", config.clip_frames
+            owners = [owner for owner in owners for _ in range(frames.shape[1] // t)]
+            frames = rearrange(frames, pattern, t=t)
+            points = None if points is None else rearrange(points, pattern, t=t)
+        yield TestClips(
+            frames.to(device, non_blocking=True),
+            None if points is None else points.to(device, non_blocking=True),
+            owners,
+        )
+
+
+def load_clips(
+    config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
+) -> tuple[Tensor, Tensor | None]:
+    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them."""
+    size = (config.height, config.width)
+    frames = torch.stack([resized_frames(tracklet, taken, size) for tracklet, taken in clips])
+    if config.strategy != "supervised":
+        return frames, None
+    points = [tracklet.points.estimated[taken] for tracklet, taken in clips if tracklet.points]
+    return frames, torch.stack(points)
+
+
+def loaders_for(device: torch.device | str) -> int:
+    """Processes that read ahead: none for a CPU, which has other work, else a core each."""
+    return 0 if torch.device(device).type == "cpu" else min(cpu_count() or 1, 16)
+
+
+class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):
+    """Test clips, a batch an item."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        tracklets: Sequence[Tracklet],
+        batches: Sequence[list[tuple[int, list[int]]]],
+    ):
+        self.config, self.tracklets, self.batches = config, tracklets, batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor | None, list[int]]:
+        batch = self.batches[place]
+        clips = [(self.tracklets[owner], taken) for owner, taken in batch]
+        return *load_clips(self.config, clips), [owner for owner, _ in batch]
+
+
+def _by_length(
+    clips: list[tuple[int, list[int]]], size: int
+) -> Iterator[list[tuple[int, list[int]]]]:
+    """Clips with equal numbers of frames, at most `size` together."""
+    by_length = sorted(clips, key=lambda clip: len(clip[1]))
+    for _, alike in groupby(by_length, key=lambda clip: len(clip[1])):
+        while batch := list(islice(alike, size)):
+            yield batch
+
+
+def _reading_ahead(device: torch.device | str, loaders: int | None) -> dict:
+    """How a DataLoader reads ahead of a device."""
+    workers = loaders_for(device) if loaders is None else loaders
+    return {
+        "num_workers": workers,
+        "pin_memory": torch.device(device).type == "cuda",
+        "prefetch_factor": 4 if workers else None,
+        "generator": torch.Generator(),  # never needed, but without one the global one is moved
+    }

@@ -1,0 +1,173 @@
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ssn3d import progress, study, train
+from ssn3d.descent import descend
+from ssn3d.progress import Progress
+from ssn3d.study_config import StudyConfig
+
+
+class Killed(BaseException):
+    """What no handler sees, like kill -9."""
+
+
+@pytest.fixture
+def always(monkeypatch) -> None:
+    """Progress is saved after every step."""
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "SHARE", 1e9)
+
+
+@pytest.fixture
+def config(tiny_config):
+    return replace(tiny_config, epochs=3, steps_per_epoch=2, decay_every=2)
+
+
+def killed_after(step: int):
+    def on_step(done: int, *_: object) -> None:
+        if done == step:
+            raise Killed
+
+    return on_step
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    weights = other.state_dict()
+    return all(torch.equal(value, weights[name]) for name, value in one.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "not shared"])
+def test_a_killed_training_ends_as_one_that_was_never_killed(
+    config, tiny_split, tmp_path, always, precision, shared
+):
+    config = replace(config, precision=precision, shared=shared)
+    network, history = train.fit(config, tiny_split.train)
+    for step in (1, 3, 4):  # three times killed, three times continued
+        with pytest.raises(Killed):
+            train.fit(
+                config, tiny_split.train, progress=tmp_path / "run", on_step=killed_after(step)
+            )
+    again, continued = train.fit(config, tiny_split.train, progress=tmp_path / "run")
+    assert continued == history
+    assert same(again, network)
+
+
+def test_only_the_steps_after_the_last_saving_are_taken_again(
+    config, tiny_split, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Progress, "offer", lambda self, h: len(h["total"]) == 2 and self.save(h))
+    with pytest.raises(Killed):
+        train.fit(config, tiny_split.train, progress=tmp_path / "run", on_step=killed_after(5))
+    taken = []
+    train.fit(
+        config,
+        tiny_split.train,
+        progress=tmp_path / "run",
+        on_step=lambda done, *_: taken.append(done),
+    )
+    assert taken == [3, 4, 5, 6]
+
+
+def test_a_killed_study_ends_as_one_that_was_never_killed(tmp_path, always):
+    config = StudyConfig.preset("smoke", "random_maps", steps=5)
+    network, history = study.fit(config)
+    with pytest.raises(Killed):
+        study.fit(config, progress=tmp_path / "run", on_step=killed_after(3))
+    again, continued = study.fit(config, progress=tmp_path / "run")
+    assert continued == history
+    assert same(again, network)
+
+
+@pytest.fixture
+def parts() -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Linear(3, 2)
+        yield network, torch.optim.Adam(network.parameters())
+
+
+def taken(parts, file: Path, steps: int) -> Progress:
+    """Some steps, and the last state saved."""
+    network, optimiser = parts
+    saved = Progress(file, network, optimiser)
+    saved.save(descend(lambda step: {"total": network.weight.square().sum()}, steps, optimiser))
+    return saved
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:20],
+        lambda content: content[:-1],
+        lambda content: content[:50] + b"x" + content[51:],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    ],
+    ids=["empty", "head", "cut", "header changed", "a bit flipped"],
+)
+def test_a_damaged_file_counts_as_nothing(parts, tmp_path, caplog, damage):
+    saved = taken(parts, tmp_path / "run", 2)
+    (tmp_path / "run").write_bytes(damage((tmp_path / "run").read_bytes()))
+    assert saved.resume() == {}
+    assert "cannot be resumed from" in caplog.text
+
+
+def test_the_progress_of_another_network_is_refused(parts, tmp_path):
+    taken(parts, tmp_path / "run", 2)
+    other = nn.Linear(4, 2)
+    with pytest.raises(ValueError, match="progress of another network"):
+        Progress(tmp_path / "run", other, torch.optim.Adam(other.parameters())).resume()
+
+
+def test_a_full_disk_stops_no_training(parts, tmp_path, monkeypatch, caplog):
+    saved = taken(parts, tmp_path / "run", 2)
+    kept = (tmp_path / "run").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    saved.save({"total": [0.0] * 9})
+    assert "No space left on device); training goes on" in caplog.text
+    assert (tmp_path / "run").read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_saving_is_rare_enough_to_cost_little(parts, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    saved = Progress(tmp_path / "run", *parts)
+    times = []
+
+    def slow_save(_: object) -> None:
+        times.append(clock[0])
+        clock[0] += 1.0  # a large network, a slow disk
+
+    monkeypatch.setattr(saved, "save", slow_save)
+    while clock[0] < 1000:
+        saved.offer({"total": [0.0]})
+        clock[0] += 0.5
+    assert len(times) <= 1000 * progress.SHARE + 1
+    assert times[0] == progress.EVERY
+
+
+def test_nothing_is_unpickled(parts, tmp_path):
+    taken(parts, tmp_path / "run", 1)
+    content = (tmp_path / "run").read_bytes()[32:]
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert json.loads(header["__metadata__"]["state"])["history"]["total"]
+
+
+def test_going_on_is_said(parts, tmp_path, caplog):
+    saved = taken(parts, tmp_path / "run", 2)
+    with caplog.at_level(logging.INFO, "ssn3d"):
+        assert len(saved.resume()["total"]) == 2
+    assert "goes on after step 2" in caplog.text
