@@ -77,22 +77,36 @@ def figures(
 @click.option("--device", default="cpu", show_default=True, help="Such as cuda.")
 @CHANGES
 def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> None:
-    """Train and measure one network on DATASET, or find it in the store."""
+    """Train and measure one network on DATASET, or find it in the store.
+
+    A training that was killed goes on where it was.  With several GPUs: torchrun --nproc-per-node N
+    .venv/bin/ssn3d train DATASET --device cuda.
+    """
     from tqdm.auto import tqdm
 
+    from . import costs, parallel
     from .runs import load_or_train
 
     with _usage_errors():
         config = RunConfig.preset(scale, dataset, **_parse(changes))  # type: ignore[arg-type]
-        with tqdm(unit="step") as bar:
+        own = parallel.start(device)
+        with tqdm(unit="step", disable=True if parallel.place() else None) as bar:
 
             def show(step: int, steps: int, terms: dict[str, float]) -> None:
-                bar.total = steps
+                if bar.total is None:
+                    bar.total, bar.initial = steps, step - 1
                 bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, False)
-                bar.update()
+                bar.update(step - bar.n)
 
-            run = load_or_train(config, device=device, on_step=show)
-    _report(run.id, run.metrics)
+            run = load_or_train(config, device=own, on_step=show)
+    if parallel.place() == 0:
+        _report(run.id, run.metrics)
+        seconds = run.made["seconds"]
+        click.echo(
+            f"trained in {seconds['train']:.0f} s, {costs.clips_per_second([run]):.1f} clips/s; "
+            f"measured in {seconds['test']:.0f} s; at most {costs.peak_memory(own) / 2**30:.2f} "
+            "GiB of memory"
+        )
 
 
 @main.command()

@@ -1,5 +1,6 @@
-"""What a method costs: weights, operations, and clips a second while training."""
+"""What a method costs: weights, operations, clips a second while training, memory."""
 
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
@@ -50,3 +51,10 @@ def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
         / max(run.made["seconds"]["train"], 1e-9)
         for run in runs
     )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process has needed at most: of the accelerator, or on a CPU of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -19,7 +19,7 @@ from .data import project_folder
 from .runs import describe
 from .store import store_folder
 
-ON_REQUEST = ("08_misalignment", "10_your_data")
+ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""
 
 

@@ -25,7 +25,7 @@ ALONE = (
     "losses",
     "bootstrap",
     "claim_measures",
-    "retrieval",
+    "ranking",
     "alignment",
     "likeness",
     "descent",
@@ -126,6 +126,7 @@ def test_models_and_data_sets_know_only_themselves(folder):
     [
         ("config", {"settings"}),
         ("study_config", {"settings"}),
+        ("retrieval", {"ranking"}),
         ("loading", {"config", "datasets", "parallel"}),
         (
             "train",

@@ -1,13 +1,17 @@
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import loadmat
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d.retrieval import Retrieval, evaluate
+from ssn3d import retrieval
+from ssn3d.retrieval import Retrieval, comparable, evaluate, pairwise
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
@@ -348,3 +352,119 @@ def test_given_distances_take_the_place_of_embeddings():
 def test_distances_that_cannot_rank_are_refused(broken):
     with pytest.raises(ValueError, match="distances"):
         evaluate(*random_sides(), distances=broken)
+
+
+def slow_twin(query, gallery, query_ids, gallery_ids, query_cams, gallery_cams, distances=None):
+    """First ranks, average precisions and first answers by sorting `pairwise`'s distances."""
+    if distances is None:
+        distances = pairwise(query, gallery)
+    first_rank, ap, shown = [], [], []
+    for row in range(len(query)):
+        order = distances[row].sort(stable=True).indices
+        same = gallery_ids[order] == query_ids[row]
+        kept = ~(same & (gallery_cams[order] == query_cams[row])) & (gallery_ids[order] != -1)
+        rank = same[kept].nonzero().flatten() + 1
+        if len(rank):
+            first_rank.append(int(rank[0]))
+            ap.append((torch.arange(1, len(rank) + 1) / rank).mean())
+            shown.append((order[kept].tolist() + [-1] * 10)[:10])
+    return torch.tensor(first_rank), torch.stack(ap), torch.tensor(shown)
+
+
+@st.composite
+def hard_sides(draw) -> list[Tensor]:
+    """Sides whose distances tie or nearly tie: copies, steps of one rounding, far and tiny ones."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    q, g = draw(st.integers(1, 8)), draw(st.integers(1, 150))
+    d = draw(st.sampled_from([1, 2, 7, 33]))
+    kinds = torch.randn(draw(st.integers(1, 40)), d, generator=generator)
+    step = draw(st.sampled_from([0.0, 2.0**-23, 1e-4, 1.0]))
+    far, size = draw(st.sampled_from([0.0, 1.0, 1e4])), draw(st.sampled_from([1e-24, 1.0, 1e16]))
+
+    def side(count: int) -> list[Tensor]:
+        which = torch.randint(len(kinds), (count,), generator=generator)
+        moved = kinds[which] * (1 + step * torch.randint(-2, 3, (count, d), generator=generator))
+        people = torch.randint(-1, 4, (count,), generator=generator)
+        return [(moved + far) * size, people, torch.randint(3, (count,), generator=generator)]
+
+    query, gallery = side(q), side(g)
+    query[1][0], gallery[1][0], query[2][0], gallery[2][0] = 1, 1, 0, 1  # at least one match
+    return [side for pair in zip(query, gallery, strict=True) for side in pair]
+
+
+@quick
+@given(sides=hard_sides(), block=st.sampled_from([1, 300, 2**21]), cosine=st.booleans())
+def test_ranks_are_those_of_sorting_exact_distances(sides, block, cosine):
+    metric = "cosine" if cosine else "euclidean"
+    result = evaluate(*sides, block=block, metric=metric)
+    twin = slow_twin(*comparable(*sides[:2], metric), *sides[2:])
+    for found, expected in zip((result.first_rank, result.ap, result.shown), twin, strict=True):
+        assert torch.equal(found, expected)
+
+
+@quick
+@given(sides=hard_sides(), block=st.sampled_from([1, 300, 2**21]))
+def test_ranks_by_given_distances_are_those_of_sorting_them(sides, block):
+    distances = pairwise(*sides[:2]).clamp(max=1e30).mul(8).round() / 8
+    result = evaluate(*sides, block=block, distances=distances)
+    twin = slow_twin(*sides, distances)
+    for found, expected in zip((result.first_rank, result.ap, result.shown), twin, strict=True):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 3e38])
+def test_distances_beyond_32_bits_are_ties(size):
+    sides = random_sides()
+    sides[:2] = (side.sign() * size for side in sides[:2])
+    result = evaluate(*sides)
+    assert torch.equal(result.shown, slow_twin(*sides)[2])
+
+
+def test_results_depend_neither_on_the_block_nor_on_the_number_of_threads():
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.randn(900, 32, generator=generator)
+    query, gallery = kinds[:60], kinds.repeat(3, 1)
+    sides = query, gallery, torch.arange(60) % 7, torch.arange(2700) % 11, torch.zeros(60)
+    cameras = torch.arange(2700) % 3
+    one = evaluate(*sides, cameras, block=1)
+    torch.set_num_threads(2)
+    try:
+        other = evaluate(*sides, cameras)
+    finally:
+        torch.set_num_threads(1)
+    for alone, together in zip(one, other, strict=True):
+        assert_close(alone, together, rtol=0, atol=0)
+
+
+def test_few_distances_are_computed_exactly(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    query, gallery = torch.randn(2000, 128, generator=generator).split([50, 1950])
+    people, cameras = torch.arange(1950) % 300, torch.arange(1950) % 7
+    examined = []
+
+    def counted(these, those):
+        distances = pairwise(these, those)
+        examined.append(distances.numel())
+        return distances
+
+    monkeypatch.setattr(retrieval, "pairwise", counted)
+    evaluate(query, gallery, people[:50], people, cameras[:50], cameras)
+    assert sum(examined) < 50 * 1950 / 20
+
+
+def test_the_official_lists_of_mars_rank_as_by_sorting():
+    folder = os.environ.get("SSN3D_MARS_INFO")
+    if not folder:
+        pytest.skip("SSN3D_MARS_INFO does not name the folder of the official .mat files")
+    rows = loadmat(Path(folder, "tracks_test_info.mat"))["track_test_info"].astype("int64")
+    query = loadmat(Path(folder, "query_IDX.mat"))["query_IDX"].ravel().astype("int64") - 1
+    people, cameras = torch.from_numpy(rows[:, 2]), torch.from_numpy(rows[:, 3])
+    query = torch.from_numpy(query)[::20]
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.randn(int(people.max()) + 1, 16, generator=generator)[people.clamp(min=0)]
+    looks += torch.randn(len(looks), 16, generator=generator)
+    sides = [x for side in (looks, people, cameras) for x in (side[query], side)]
+    result = evaluate(*sides)
+    twin = slow_twin(*sides)
+    for found, expected in zip((result.first_rank, result.ap, result.shown), twin, strict=True):
+        assert torch.equal(found, expected)
