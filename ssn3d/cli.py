@@ -48,7 +48,7 @@ def figures(
 ) -> None:
     """Regenerate the paper's tables and figures, or those of the notebooks NAMES.
 
-    The notebooks 08 and 10, which are not about them, must be named.
+    The notebooks 08 to 10, which are not about them, must be named.
     """
     from . import reproduce
     from .data import project_folder

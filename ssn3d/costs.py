@@ -54,7 +54,7 @@ def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes that this process has needed at most: of the accelerator, or on a CPU of the machine."""
+    """Bytes that this process has needed at most, of the device's own memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

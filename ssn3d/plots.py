@@ -195,7 +195,7 @@ def _enlarged(maps: NDArray[np.floating], height: int, width: int) -> NDArray[np
     """[t h w] -> [t height width], linear between the middles of the cells."""
     rows = _weights(maps.shape[1], height)
     columns = _weights(maps.shape[2], width)
-    return np.einsum("yh,thw,xw->tyx", rows, maps, columns)
+    return np.einsum("yh,thw,xw->tyx", rows, maps, columns, optimize=True)
 
 
 def _weights(cells: int, pixels: int) -> NDArray[np.floating]:

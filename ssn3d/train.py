@@ -106,7 +106,7 @@ def fit(
         before = saved.resume() if saved else {}
         clips = batches.after(len(before.get("total", [])), device, loaders)
         history = descend(
-            lambda step: _loss_terms(config, model, next(clips)),
+            lambda step: loss_terms(config, model, next(clips)),
             config.epochs * batches.steps,
             optimiser,
             schedule,
@@ -117,8 +117,17 @@ def fit(
     return model.eval(), history
 
 
-def _loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]:
-    """Eq. (6) on one batch."""
+def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]:
+    """Eq. (6) on one batch.
+
+    Args:
+        config: of the run.
+        model: in training mode.
+        batch: clips as `loading.TrainingBatches` gives them.
+
+    Returns:
+        See `losses.objective`.
+    """
     with _mixed_precision(config, batch.frames.device):
         supervised = config.strategy == "supervised"
         output = model(batch.frames, batch.points if supervised else None)

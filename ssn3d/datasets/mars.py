@@ -61,8 +61,8 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A lost list of
-            names is made anew, with a warning, if the folders hold all images.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A lost list
+            of names is made anew, with a warning, if the folders hold all images.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)

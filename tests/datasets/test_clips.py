@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 from torchvision.io import write_png
 
-from ssn3d.datasets import clips as clips_module
 from ssn3d.datasets.clips import (
     Clips,
     IdentitySampler,
@@ -21,7 +20,7 @@ from ssn3d.datasets.clips import (
 )
 from ssn3d.datasets.keypoints import PARTS, Points, labelled_frames, mirror
 from ssn3d.datasets.streams import stream
-from ssn3d.datasets.tracklets import Tracklet, load_frames, read_image
+from ssn3d.datasets.tracklets import Tracklet, load_frames
 
 lengths = st.integers(1, 100)
 few = st.integers(1, 6)

@@ -91,7 +91,7 @@ def test_it_runs_at_smoke_scale_and_again_from_nothing_with_the_same_outputs(
 
 
 def test_the_source_runs_under_nbval(notebook, environment):
-    if notebook != NOTEBOOKS[0]:
+    if notebook.stem != "01_learning_strategies":
         pytest.skip("one shows that it works; each runs as it is in the test above")
     run(
         "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", notebook,
@@ -115,7 +115,7 @@ def test_an_unknown_parameter_stops_it_before_any_work(notebook, environment, tm
     ],
 )
 def test_wrong_parameters_are_explained(notebook, environment, tmp_path, parameter, value, message):
-    if notebook != NOTEBOOKS[0]:
+    if notebook.stem != "01_learning_strategies":
         pytest.skip("all check their parameters with the same function")
     wrong = papermill(notebook, tmp_path / "out.ipynb", "-p", parameter, value)
     with pytest.raises(ChildProcessError) as stopped:

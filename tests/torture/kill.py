@@ -39,9 +39,7 @@ class Outcome(NamedTuple):
 def start(runs: Path) -> subprocess.Popen[bytes]:
     """A process that makes the run, in a store of its own."""
     environment = os.environ | {"SSN3D_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN], env=environment, stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen([sys.executable, "-c", RUN], env=environment, stderr=subprocess.DEVNULL)
 
 
 def results(runs: Path) -> dict[str, bytes] | None:

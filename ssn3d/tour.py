@@ -1,0 +1,162 @@
+"""The method on one clip, for the tour: who strays, what is computed, how it is learned."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import train
+from .alignment import distances, locate
+from .config import RunConfig
+from .datasets.streams import one_thread
+from .datasets.tracklets import Tracklet
+from .descent import History, descend
+from .diagrams import Pass
+from .loading import TrainingBatches
+from .models.reid import ReID
+from .models.ssn import attention
+from .models.windows import pool_windows, windows_at
+
+
+class Look(NamedTuple):
+    """A training, looked at between two steps."""
+
+    step: int
+    """Steps done."""
+    history: History
+    """The loss terms of these steps."""
+    maps: NDArray[np.floating]
+    """[t n h w] where the network sees the parts of the watched clip by now."""
+
+
+def evenly(tracklet: Tracklet, count: int) -> list[int]:
+    """So many frames of a tracklet, evenly spaced from its first."""
+    return [place * len(tracklet) // count for place in range(count)]
+
+
+def straying(tracklet: Tracklet) -> float:
+    """How far a person strays in the box: root mean square way of the middle of all body points.
+
+    Returns:
+        As a share of the box; 0 if nothing is known of the points.
+    """
+    if tracklet.points is None:
+        return 0.0
+    middle = tracklet.points.truth.nanmean(dim=1)  # [t 2]
+    way = (middle - middle.nanmean(dim=0)).square().sum(dim=-1).nanmean().sqrt()
+    return float(way.nan_to_num(0.0))
+
+
+def found(
+    config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Where a network sees the parts, and whether that is right.
+
+    Args:
+        config: of the run.
+        model: the trained network.
+        tracklet: of somebody whose true points are known.
+        indices: t frames of it.
+
+    Returns:
+        Places [t n 2] as (x, y) in 0..1, and for each [t n] 1 if it is within a tenth of the
+        frame's height of the true point, 0 if it is not, and NaN where that cannot be seen.
+
+    Raises:
+        ValueError: nothing is known of the points.
+    """
+    if tracklet.points is None:
+        raise ValueError("found: expected a tracklet with body points, got none; add points.npz")
+    places = locate(train.find_parts(config, model, tracklet, indices).maps[0])
+    truth = tracklet.points.labels()[list(indices)]
+    away = distances(places, truth, config.width / config.height)
+    return places, (away <= 0.1).float().where(~away.isnan(), torch.nan)
+
+
+def cut(frames: Tensor, points: Tensor, window: int) -> NDArray[np.uint8]:
+    """What is to be seen around a point of each frame: the window of Eq. (3), in pixels.
+
+    Args:
+        frames: [t 3 H W] uint8.
+        points: [t 2] as (x, y) in 0..1.
+        window: its side in pixels, odd; black beyond the border.
+
+    Returns:
+        [t window window 3].
+    """
+    windows = windows_at(frames.float(), points[:, None], window)
+    return rearrange(windows, "t 1 c i j -> t i j c").byte().numpy()
+
+
+def forward(model: ReID, clip: Tensor) -> Pass:
+    """SSN3D's forward pass with nothing left out: what `model(clips)` does, a line a step.
+
+    Args:
+        model: SSN3D with one attention classifier for all frames.
+        clip: [t 3 H W] uint8.
+    """
+    ssn, part_conv, fusion = (getattr(model.aggregator, x) for x in ("ssn", "part_conv", "fusion"))
+    [classifier] = ssn.classifiers
+    with one_thread(), torch.inference_mode():
+        features = model.features(clip)  # [t c h w]
+        scores = classifier.first_round(features)  # [t n h w], Eq. (1)
+        maps = attention(scores)  # [t n h w], Eq. (2)
+        windows = pool_windows(features, maps, ssn.window, ssn.padding)  # [t n c i j], Eq. (3)
+        judged = classifier.second_round(windows)  # [t n m], what Eq. (4) is about
+        vectors = part_conv(windows[None])  # [1 n d], a 3D block for each part
+        embedding = fusion(rearrange(vectors, "b n d -> b (n d)"))  # [1 d], for Eq. (5)
+    return Pass(
+        frames=clip.numpy(),
+        features=features.numpy(),
+        scores=scores.numpy(),
+        maps=maps.numpy(),
+        windows=windows.numpy(),
+        judged=judged.numpy(),
+        vectors=vectors[0].numpy(),
+        embedding=embedding[0].numpy(),
+        hidden=classifier.to_parts.in_features,
+    )
+
+
+def training(
+    config: RunConfig, tracklets: Sequence[Tracklet], clip: Tensor, *, steps: int, every: int
+) -> Iterator[Look]:
+    """Train SSN3D as `train.fit` does, and stop for a look every few steps.
+
+    Args:
+        config: what to train; its schedule does not count.
+        tracklets: of the training people.
+        clip: [t 3 H W] uint8, the clip to watch.
+        steps: how many steps in all.
+        every: steps from one look to the next; the first is before any step.
+    """
+    batches = TrainingBatches(config, tracklets).after(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = train.build(config)
+    model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(
+        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    history: History = {}
+    yield Look(0, history, _maps(model, clip))
+    for done in range(every, steps + 1, every):
+        with one_thread():
+            history = descend(
+                lambda _: train.loss_terms(config, model, next(batches)),
+                done,
+                optimiser,
+                history=history,
+            )
+        yield Look(done, history, _maps(model, clip))
+
+
+def _maps(model: ReID, clip: Tensor) -> NDArray[np.floating]:
+    """Where a network in training sees the parts; it goes on in training mode."""
+    maps = forward(model.eval(), clip).maps
+    model.train()
+    return maps

@@ -1,0 +1,197 @@
+"""JupyterLab on a free local port, and Chromium to look at it, both with folders of their own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = "09_explore_and_annotate.ipynb"
+TOKEN = "for-this-test-alone"
+QUIET = (  # no sandbox in containers; none of the calls home that a browser makes by itself
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+READY = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    return panel?.context?.isReady && panel.sessionContext.isReady
+        && panel.sessionContext.session?.kernel?.status === "idle";
+}"""
+FORGET = """() => {
+    for (const cell of window.jupyterapp.shell.currentWidget.content.widgets)
+        if (cell.model.type === "code") cell.model.executionCount = null;
+}"""
+FAILED = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .flatMap((cell) => cell.model.outputs?.toJSON() ?? [])
+    .filter((output) => output.output_type === "error")
+    .map((output) => `${output.ename}: ${output.evalue}`)"""
+DONE = f"""() => {{
+    const panel = window.jupyterapp.shell.currentWidget;
+    const code = panel.content.widgets.filter((cell) => cell.model.type === "code");
+    return ({FAILED})().length || code.every((cell) => cell.model.executionCount)
+        && panel.sessionContext.session.kernel.status === "idle";
+}}"""
+
+
+class Lab(NamedTuple):
+    """A server with a notebook."""
+
+    address: str
+    notebook: Path
+    """The notebook as it is saved."""
+    data: Path
+    """The data folder of its kernels."""
+
+
+class Seen(NamedTuple):
+    """A page, and what went on in it."""
+
+    page: Any
+    errors: list[str]
+    """What the console says, and exceptions that nobody caught."""
+    away: list[str]
+    """Addresses asked for that are not on this machine."""
+
+    def ready(self) -> None:
+        """Wait until the notebook is open and its kernel has nothing to do."""
+        self.page.wait_for_function(READY, timeout=60_000)
+
+    def run_all(self) -> None:
+        """Run every cell, until the last one is done or one has failed."""
+        self.page.evaluate(FORGET)
+        self.command("notebook:run-all-cells")
+        self.page.wait_for_function(DONE, timeout=120_000)
+        assert self.page.evaluate(FAILED) == []
+
+    def command(self, name: str, options: dict[str, str] | None = None) -> None:
+        """Begin a command of JupyterLab."""
+        execute = "([name, options]) => { window.jupyterapp.commands.execute(name, options) }"
+        self.page.evaluate(execute, [name, options or {}])
+
+    def shot(self, name: str) -> None:
+        """Keep a picture of the page in build/browser."""
+        self.page.screenshot(path=ROOT / "build" / "browser" / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with a copy of the notebook; it runs at smoke scale."""
+    home = tmp_path_factory.mktemp("lab")
+    (home / "work").mkdir()
+    shutil.copy(ROOT / "notebooks" / NOTEBOOK, home / "work")
+    news = home / "settings" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    answers = {"fetchNews": "false", "checkForUpdates": False}
+    (news / "notification.jupyterlab-settings").write_text(json.dumps(answers))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: x for name, x in os.environ.items() if not name.startswith("JUPYTER")} | {
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "share"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "SSN3D_DATA": str(home / "data"),
+        "SSN3D_RUNS": str(home / "data" / "runs"),
+        "SSN3D_SCALE": "smoke",
+        "TQDM_DISABLE": "1",
+    }
+    options = (
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.allow_root=True",
+        f"--ServerApp.root_dir={home / 'work'}",
+        f"--IdentityProvider.token={TOKEN}",
+        "--LabApp.expose_app_in_browser=True",
+    )
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api/status?token={TOKEN}", server, home / "log")
+        notebook = home / "work" / NOTEBOOK
+        yield Lab(f"{address}/lab/tree/{NOTEBOOK}?token={TOKEN}", notebook, home / "data")
+    finally:
+        server.terminate()  # it ends its kernels
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="no playwright: install requirements-browser.lock"
+    )
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: on Debian, apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield one
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def executed(browser: Any, lab: Lab) -> Iterator[Seen]:
+    """The notebook, opened, and all its cells run."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(20_000)
+    seen = Seen(page, [], [])
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and seen.errors.append(said.text))
+    page.on("request", lambda request: _note(request.url, seen.away))
+    page.on("websocket", lambda socket: _note(socket.url, seen.away))
+    page.goto(lab.address)
+    seen.ready()
+    seen.run_all()
+    yield seen
+    page.close()
+
+
+@pytest.fixture
+def seen(executed: Seen) -> Iterator[Seen]:
+    """The page of the notebook; nothing may go wrong in it behind the reader's back."""
+    yield executed
+    assert executed.errors == []
+    assert executed.away == []
+
+
+def _note(address: str, away: list[str]) -> None:
+    """Keep an address if it is not on this machine."""
+    there = urlsplit(address)
+    if there.scheme not in ("blob", "data") and there.hostname != "127.0.0.1":
+        away.append(address)
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            urlopen(address, timeout=5).close()
+            return
+        except URLError:
+            time.sleep(0.2)
+    raise TimeoutError(f"JupyterLab did not start:\n{log.read_text()}")
