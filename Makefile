@@ -3,6 +3,8 @@
 # make test      style, types, unit tests, notebooks
 # make unit      the unit tests alone
 # make lint      style and types alone
+# make bench     how fast, against named baselines; see tests/benchmarks/README.md
+# make torture   kills and broken files; see tests/README.md
 # make lock      pin the dependencies anew after a change in pyproject.toml
 # make clean     remove the environment and all that was built; rendered sets and runs stay
 #
@@ -12,7 +14,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: figures studies test unit lint lock clean
+.PHONY: figures studies test unit lint bench torture lock clean
 
 figures: $(READY)
 	$(BIN)/ssn3d figures
@@ -34,6 +36,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(READY)
+	@for script in tests/benchmarks/bench_*.py; do \
+		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || exit 1; done
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture.kill
+	$(BIN)/python -m tests.torture.fuzz
 
 # The lock names every file's digest; uv, which installs it, is the first thing taken from it.
 # Compiled at once: wherever Python may not write, every process would compile torch anew, 5 seconds.

@@ -1,0 +1,173 @@
+"""Every reader against files that were changed at random: a result, or an error that says why.
+
+Prints a line of the table in tests/README.md, and of each finding the bytes that made it.
+"""
+
+import argparse
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+
+from ssn3d import store
+from ssn3d.config import RunConfig
+from ssn3d.data import profile_of
+from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars
+from ssn3d.datasets.images import read_image
+from ssn3d.datasets.pose_files import read_openpose
+from ssn3d.datasets.tracklets import Split
+from ssn3d.datasets.walkers import render
+from ssn3d.runs import load_or_train
+
+EXPECTED = (ValueError, FileNotFoundError)
+"""What a reader may raise; each says what was expected, what came, and what to do."""
+SECONDS, BYTES = 20, 6 * 2**30
+"""Longer is a hang, and more is unbounded memory."""
+WORDS = [
+    *(b"null", b"{}", b"[]", b"true", b'"../../../etc/passwd"', b'"\\u0000"', b"NaN", b"-1", b"0"),
+    *(b"1e400", b"9" * 25, b"-9223372036854775809", b"0.5", b",", b"\n", b"\r\n", b"\x00", b"\xff"),
+]
+
+
+class Target(NamedTuple):
+    """A file, and what reads it."""
+
+    name: str
+    file: Path
+    read: Callable[[], object]
+
+
+def targets(root: Path) -> Iterator[Target]:
+    """A small valid example of everything that ssn3d reads."""
+    sets = {}
+    for name, layout in (("mars", mars), ("ilids_vid", ilids_vid), ("dukemtmc", dukemtmc)):
+        sets[name] = root / name
+        small = RunConfig.preset("smoke", name)  # type: ignore[arg-type]
+        split = render(profile_of(small), seed=0, height=16, width=8)
+        sets[name].mkdir()
+        layout.write(split, sets[name])
+        if name == "dukemtmc":
+            folder.write(Split(split.train, split.query, split.gallery[1:]), root / "folder")
+    info = sets["mars"] / "info"
+    for file in sorted(info.iterdir()):
+        yield Target(f"MARS {file.name}", file, lambda: mars.read(sets["mars"]))
+    for file in sorted(sets["ilids_vid"].rglob("*.mat")):
+        yield Target("iLIDS-VID splits", file, lambda: ilids_vid.read(sets["ilids_vid"], 0))
+    points = sets["dukemtmc"] / "points.npz"
+    yield Target("points.npz", points, lambda: dukemtmc.read(sets["dukemtmc"]))
+    listed = root / "folder" / "split.csv"
+    yield Target("folder split.csv", listed, lambda: folder.read(root / "folder"))
+    labels = root / "labels.json"
+    marks = {"a.png": torch.tensor([[0.5, 0.5], [0.1, 0.2]])}
+    coco.write(coco.Labels(["head", "hand"], marks), labels, {"a.png": (20, 10)})
+    yield Target("COCO key points", labels, lambda: coco.read(labels))
+    pose = root / "pose.json"
+    pose.write_text(json.dumps({"version": 1.3, "people": [{"pose_keypoints_2d": [3.0] * 75}]}))
+    yield Target("OpenPose key points", pose, lambda: read_openpose(pose, (100, 50)))
+    for kind in ("png", "jpg"):
+        picture = root / f"a.{kind}"
+        Image.effect_noise((16, 24), 50).convert("RGB").save(picture)
+        yield Target(f"image {kind}", picture, lambda picture=picture: read_image(picture))
+    run = load_or_train(RunConfig.preset("smoke", "ilids_vid", epochs=1))
+    for file in sorted(run.folder.iterdir()):
+        if file.suffix in (".json", ".safetensors"):
+            yield Target(f"run {file.name}", file, lambda: _opened(run.folder))
+
+
+def _opened(run: Path) -> object:
+    opened = store.read(run)
+    return opened and opened.model()
+
+
+def mutated(content: bytes, dice: torch.Generator) -> bytes:
+    """The content after one to four accidents."""
+
+    def below(count: int) -> int:
+        return int(torch.randint(max(count, 1), (), generator=dice))
+
+    changed = bytearray(content)
+    for _ in range(1 + below(4)):
+        kind, at = below(6), below(len(changed))
+        end = at + below(64)
+        if kind == 0:
+            changed[at : at + 1] = bytes([below(256)])
+        elif kind == 1:
+            del changed[at:end]
+        elif kind == 2:
+            changed[at:at] = changed[at:end]
+        elif kind == 3:
+            changed[at : at + below(8)] = WORDS[below(len(WORDS))]
+        elif kind == 4 and below(4) == 0:
+            del changed[at:]
+        else:
+            changed[at : at + 8] = bytes(below(256) for _ in range(8))
+    return bytes(changed)
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """A hang becomes a TimeoutError."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def attack(chosen: Sequence[Target], tries: int) -> tuple[int, list[str]]:
+    """So many changed files in all, and what was found."""
+    found: list[str] = []
+    done = 0
+    for number, target in enumerate(chosen):
+        dice = torch.Generator().manual_seed(number)
+        content = target.file.read_bytes()
+        target.read()  # as it is, it is read
+        for _ in range(-(-tries // len(chosen))):
+            bad = mutated(content, dice)
+            target.file.write_bytes(bad)
+            done += 1
+            try:
+                with limited():
+                    target.read()
+            except EXPECTED:
+                pass
+            except BaseException as error:
+                found.append(f"{target.name}: {error!r} from {bad[:200]!r}")
+        target.file.write_bytes(content)
+    return done, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tries", type=int, default=100_000)
+    tries = parser.parse_args().tries
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name, torch.random.fork_rng():
+        logging.disable(logging.CRITICAL)
+        os.environ |= {"SSN3D_DATA": name, "SSN3D_RUNS": f"{name}/runs"}
+        chosen = list(targets(Path(name)))
+        resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+        done, found = attack(chosen, tries)
+    for finding in found[:20]:
+        print(finding, file=sys.stderr)
+    print(json.dumps({"fuzzed readers": {"tries": done, "wrong": len(found), "lost": 0}}))
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
