@@ -175,6 +175,11 @@ def check_data(name: str, root: Path, sample: int) -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder of what OpenPose has written; otherwise Keypoint R-CNN is run.",
 )
+@click.option(
+    "--annotated",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File of the annotator, whose folder was that of points.npz.",
+)
 @click.option("--fetch", is_flag=True, help="Let torchvision download Keypoint R-CNN's weights.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the points that are there.")
@@ -183,6 +188,7 @@ def label(
     name: str,
     root: Path,
     openpose: Path | None,
+    annotated: Path | None,
     fetch: bool,
     device: str,
     overwrite: bool,
@@ -195,13 +201,14 @@ def label(
     from .labelling import label as label_set
 
     with _usage_errors():
-        if openpose is None and not fetch:
+        if openpose is None and annotated is None and not fetch:
             raise ValueError(
-                "points come from OpenPose's files (--openpose FOLDER), or from torchvision's "
-                "Keypoint R-CNN, whose weights are downloaded once if you say so (--fetch)"
+                "points come from OpenPose's files (--openpose FOLDER), from the annotator's "
+                "(--annotated FILE), or from torchvision's Keypoint R-CNN, whose weights are "
+                "downloaded once if you say so (--fetch)"
             )
         split = import_module(f"ssn3d.datasets.{name}").read(root)
-        source = openpose or keypoint_rcnn(pretrained=True, device=device)
+        source = openpose or annotated or keypoint_rcnn(pretrained=True, device=device)
         done = label_set(split, root, source, overwrite=overwrite, resume=resume)
     click.echo(f"{done.tracklets} tracklets, {done.frames} frames; found in so many of them:")
     for part, share in done.found.items():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .datasets import coco
 from .datasets.clips import resized
 from .datasets.images import read_image
 from .datasets.keypoints import PARTS, POINTS_FILE, load, save
@@ -44,7 +45,8 @@ def label(
         root: as its reader was given it; points.npz may belong one folder above or below.
         source: an estimator, run on one CPU thread; or a folder of files by OpenPose, each under
             its frame's path from the folder of points.npz, none where nothing was found:
-            bbox_train/0001/0001C1T0001F001_keypoints.json.
+            bbox_train/0001/0001C1T0001F001_keypoints.json; or one file of key points in COCO's
+            JSON, as the annotator writes it, with the nine parts of `PARTS` and such paths.
         overwrite: replace the points that are there, such as the truth of a rendered set.
         resume: go on with interrupted work on the same source; else it is begun anew.
 
@@ -52,6 +54,7 @@ def label(
         FileExistsError: there are points already.
         ValueError: a frame, a file or an estimate is damaged, or nothing was found in any frame.
     """
+    find = _finder(source)  # before anything is written
     cast: list[Any] = [tracklet for part in split for tracklet in part]
     top = cast[0].frames[0].relative_to(root).parts[:2]  # readers take other folders for `root`
     home = root.parent if top == ("sequences", "cam1") else root / top[0] if top in INNER else root
@@ -62,18 +65,20 @@ def label(
     draft.mkdir(exist_ok=True)
     kept = load(draft) if resume else {}
     points = {key: kept[key] for key in frames if key in kept}
-    find = partial(_read, source, home) if isinstance(source, Path) else partial(_run, source)
     try:
         with one_thread(), tqdm(total=sum(map(len, frames.values())), unit="frame") as bar:
             for key, own in frames.items():
-                points[key] = points.get(key) or tracklet_points(list(find(own)))
+                points[key] = points.get(key) or tracklet_points(list(find(home, own)))
                 bar.update(len(own))
     finally:
         save(points, draft)
     seen = torch.cat([each.visible for each in points.values()])
     if not seen.any():
         example = Path(min(frames)).with_suffix("").as_posix() + "_keypoints.json"
-        raise ValueError(f"expected points, got none in {len(seen)} frames; is there {example}?")
+        raise ValueError(
+            f"expected points, got none in {len(seen)} frames; is there {example}, or a label of "
+            f"{min(frames)}?"
+        )
     (draft / POINTS_FILE).replace(target)
     shutil.rmtree(draft)
     found = dict(zip(PARTS, seen.float().mean(0).tolist(), strict=True))
@@ -132,8 +137,31 @@ def _central_person(found: dict[str, Tensor], size: tuple[int, int], least: floa
     return parts_of(chosen, "coco17", size, least)
 
 
+def _finder(source: Source) -> Callable[[Path, Sequence[Path]], Tensor]:
+    """What finds the points [t n 2] of the frames of a tracklet, given the folder of points.npz."""
+    if not isinstance(source, Path):
+        return partial(_run, source)
+    if not source.is_file():
+        return partial(_read, source)
+    labels = coco.read(source)
+    if missing := [part for part in PARTS if part not in labels.parts]:
+        raise ValueError(
+            f"{source}: expected key points called {', '.join(PARTS)}, got none called "
+            f"{', '.join(missing)}; label these parts"
+        )
+    columns = [labels.parts.index(part) for part in PARTS]
+    return partial(_clicked, {name: points[columns] for name, points in labels.points.items()})
+
+
+def _clicked(labels: dict[str, Tensor], home: Path, frames: Sequence[Path]) -> Tensor:
+    """[t n 2] of the frames of a tracklet, NaN in those that nobody has labelled."""
+    nothing = torch.full((len(PARTS), 2), torch.nan)
+    names = [frame.relative_to(home).as_posix() for frame in frames]
+    return torch.stack([labels.get(name, nothing) for name in names])
+
+
 @torch.inference_mode()
-def _run(estimate: Estimator, frames: Sequence[Path], batch: int = 16) -> Tensor:
+def _run(estimate: Estimator, home: Path, frames: Sequence[Path], batch: int = 16) -> Tensor:
     """[t n 2] of the frames of a tracklet; those of a batch are resized to its first."""
     found = []
     for start in range(0, len(frames), batch):

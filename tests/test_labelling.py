@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ssn3d import data, labelling, train
-from ssn3d.datasets import dukemtmc, ilids_vid, keypoints, mars
+from ssn3d.datasets import coco, dukemtmc, ilids_vid, keypoints, mars
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, POINTS_FILE, labelled_frames
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
@@ -299,3 +299,27 @@ def test_torchvisions_network_takes_frames_as_small_as_these():
     points = keypoint_rcnn(least=1e-3)(torch.randint(256, (1, 3, 32, 16), dtype=torch.uint8))
     assert points.shape == (1, 9, 2)
     assert (points.isnan() | ((points >= 0) & (points <= 1))).all()
+
+
+def test_what_the_annotator_wrote_is_what_semi_supervised_training_sees(root):
+    split = ilids_vid.read(root)
+    tracklet = split.train[0]
+    last = len(tracklet) - 1  # frames worth labelling are eight apart
+    clicked = [tracklet.frames[place].relative_to(root).as_posix() for place in (last, 2)]
+    point = torch.tensor([0.25, 0.75])
+    marks = {name: point.expand(len(PARTS), 2) for name in clicked}
+    labels = root / "labels.json"  # parts in another order than ours
+    coco.write(coco.Labels(list(PARTS[::-1]), marks), labels, dict.fromkeys(clicked, (16, 32)))
+    label(split, root, labels)
+    again = ilids_vid.read(root).train[0].points
+    assert labelled_frames(again, 2) == [2, last]
+    assert torch.equal(again.labels()[[2, last]], point.expand(2, len(PARTS), 2))
+    assert not again.visible[[0, 1, 3]].any()
+
+
+def test_labels_of_other_parts_are_refused_before_anything_is_written(root):
+    split, labels = ilids_vid.read(root), root / "labels.json"
+    coco.write(coco.Labels(["hat"], {}), labels, {})
+    with pytest.raises(ValueError, match=r"labels.json: expected .* got none called head"):
+        label(split, root, labels)
+    assert not list(root.rglob(POINTS_FILE))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from threading import RLock
 from typing import Any, NamedTuple
 
 import anywidget
@@ -79,6 +80,7 @@ class Annotator(anywidget.AnyWidget):
         self._file = LabelFile(file or folder / LABELS, parts)
         self._changes: list[Change] = []
         self._size = (0, 0)
+        self._lock = RLock()
         colours = PART_COLOURS.as_hex()
         super().__init__(
             parts=list(parts),
@@ -148,21 +150,22 @@ class Annotator(anywidget.AnyWidget):
 
     def _obey(self, _: Any, wish: dict[str, Any], __: Any) -> None:
         """Do what a page asks for; what goes wrong is shown there, as nobody could catch it."""
-        self.problem = ""  # first, as a page hears of changes only, and forgets its own then
-        try:
-            match wish:
-                case {"do": "go", "step": step}:
-                    self.go(self.index + step)
-                case {"do": "undo"}:
-                    self.undo()
-                case {"index": index} if index != self.index:
-                    pass  # a click on a picture that was gone when it arrived
-                case {"do": "put", "part": part, "x": x, "y": y}:
-                    self.put(part, x, y)
-                case {"do": "hide", "part": part}:
-                    self.hide(part)
-        except (OSError, ValueError) as error:
-            self.problem = str(error)
+        with self._lock:  # JupyterLab may tell of each wish in a thread of its own
+            self.problem = ""  # first, as a page hears of changes only, and forgets its own then
+            try:
+                match wish:
+                    case {"do": "go", "step": step}:
+                        self.go(self.index + step)
+                    case {"do": "undo"}:
+                        self.undo()
+                    case {"index": index} if index != self.index:
+                        pass  # a click on a picture that was gone when it arrived
+                    case {"do": "put", "part": part, "x": x, "y": y}:
+                        self.put(part, x, y)
+                    case {"do": "hide", "part": part}:
+                        self.hide(part)
+            except (OSError, ValueError) as error:
+                self.problem = str(error)
 
 
 def _whole(marks: Sequence[Mark]) -> bool:
