@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,13 +39,25 @@ def main() -> None:
 @click.option("--seeds", type=click.IntRange(1), help="How many; the notebooks' own by default.")
 @click.option("--device", help="Where to compute, such as cuda; the notebooks' own by default.")
 @click.option(
+    "--cluster",
+    envvar="SSN3D_CLUSTER",
+    metavar="ADDRESS",
+    help="Of a dask scheduler whose workers train, such as tcp://10.0.0.1:8786; they must see the "
+    "data folder. This machine's cores by default.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where results go: figures/ by default, but build/figures unless at scale demo with the "
     "notebooks' own seeds, so that a trial replaces no result.",
 )
 def figures(
-    names: tuple[str, ...], scale: str, seeds: int | None, device: str | None, out: Path | None
+    names: tuple[str, ...],
+    scale: str,
+    seeds: int | None,
+    device: str | None,
+    cluster: str | None,
+    out: Path | None,
 ) -> None:
     """Regenerate the paper's tables and figures, or those of the notebooks NAMES.
 
@@ -56,14 +69,14 @@ def figures(
     started = time.perf_counter()
     usual = "figures" if scale == "demo" and seeds is None else "build/figures"
     folder = (out or project_folder() / usual).resolve()
+    if cluster:
+        os.environ["SSN3D_CLUSTER"] = cluster  # for the notebooks' kernels
     wanted = {"scale": scale, "seeds": seeds, "device": device}
     parameters = {name: value for name, value in wanted.items() if value is not None}
     with _usage_errors():
         chosen = reproduce.choose(names)
-    outcomes = []
-    for notebook in chosen:
-        click.echo(f"{notebook.stem} at scale {scale}")
-        outcomes.append(reproduce.run(notebook, folder, parameters, click.echo))
+    click.echo(f"{len(chosen)} notebooks at scale {scale}")
+    outcomes = list(reproduce.run_all(chosen, folder, parameters, click.echo))
     click.echo(reproduce.report(outcomes))
     click.echo(f"{time.perf_counter() - started:.0f} seconds in all, results in {folder.name}/")
     failed = [outcome.notebook for outcome in outcomes if outcome.error]

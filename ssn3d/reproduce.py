@@ -6,7 +6,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +60,30 @@ def choose(names: Sequence[str]) -> list[Path]:
             )
     usual = [path for name, path in known.items() if name not in ON_REQUEST]
     return [known.get(name) or short[name] for name in names] or usual
+
+
+def run_all(
+    chosen: Sequence[Path],
+    figures: Path,
+    parameters: Mapping[str, Any],
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Outcome]:
+    """Execute notebooks in order, the last of them when all others are done; see `run`.
+
+    Where nothing is left to train, as many at a time as there are cores: most of such a notebook's
+    time is one process at work.
+    """
+    *most, last = chosen
+    if most and _all_stored(most, figures):
+        work = partial(run, figures=figures, parameters=parameters)
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+            for outcome in pool.map(work, most):
+                say(f"{outcome.notebook}: {outcome.error or 'ok'}")
+                yield outcome
+        most = []
+    for notebook in (*most, last):
+        say(notebook.stem)
+        yield run(notebook, figures, parameters, say)
 
 
 def run(
@@ -190,6 +217,14 @@ def _in_words(failure: Exception) -> str:
     if isinstance(failure, papermill.PapermillExecutionError):
         return f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
     return f"{type(failure).__name__}: {failure}"
+
+
+def _all_stored(chosen: Sequence[Path], figures: Path) -> bool:
+    """Whether all that notebooks used last time is in the store; if they want more, they train."""
+    used = [_made_by(figures, notebook.stem) for notebook in chosen]
+    return all(used) and _stored().issuperset(
+        name for made in used for entry in made.values() for name in entry["runs"]
+    )
 
 
 def _stored() -> set[str]:

@@ -87,8 +87,10 @@ def sweep(
     Args:
         configs: the runs; equal ones are trained once.
         client: a dask.distributed Client whose workers see the same data folder and store.  None
-            starts a process for each core of this machine, unless the work is not worth it.
-        device: where each run computes.
+            takes the cluster at the address $SSN3D_CLUSTER, or else starts a process for each core
+            of this machine, unless the work is not worth it.
+        device: where each run computes.  On a cluster, a run on "cuda" takes a worker's resource
+            "GPU" (dask worker --resources GPU=1).
 
     Returns:
         The runs, in the order of `configs`.
@@ -96,9 +98,8 @@ def sweep(
     configs = list(configs)
     missing = list({identify(config): config for config in configs if not find(config)}.values())
     log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
-    tasks = (
-        len(missing) if torch.device(device).type == "cpu" else 1
-    )  # an accelerator is not shared
+    # the accelerator of this machine is not shared
+    tasks = len(missing) if torch.device(device).type == "cpu" else 1
     # in notebooks, bars do not read $TQDM_DISABLE by themselves
     silent = not missing or bool(os.environ.get("TQDM_DISABLE"))
     with (
@@ -227,8 +228,9 @@ def _on(
 
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
     folders |= {name: os.environ[name] for name in ["SSN3D_FOLDER"] if name in os.environ}
+    slot = {"GPU": 1} if torch.device(options.get("device", "cpu")).type == "cuda" else None
     tasks = [
-        client.submit(_remote, function, config, folders, pure=False, **options)
+        client.submit(_remote, function, config, folders, pure=False, resources=slot, **options)
         for config in configs
     ]
     for task in as_completed(tasks):
@@ -247,7 +249,14 @@ def _remote(
 
 @contextmanager
 def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[Any]:
-    """The given client, one on this machine's cores, or None where this process is as fast."""
+    """The given client or cluster, this machine's cores, or None where this process is as fast."""
+    if client is None and configs and (address := os.environ.get("SSN3D_CLUSTER")):
+        from distributed import Client
+
+        with Client(address) as cluster:
+            log.info("working on the cluster %s, see %s", address, cluster.dashboard_link)
+            yield cluster
+        return
     steps = sum(recipe_of(config).steps(config) for config in configs)
     if client is not None or tasks < 2 or steps < WORTH_PROCESSES:
         yield client

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOK = "09_explore_and_annotate.ipynb"
+NOTEBOOKS = ("00_tour.ipynb", "09_explore_and_annotate.ipynb")
 TOKEN = "for-this-test-alone"
 QUIET = (  # no sandbox in containers; none of the calls home that a browser makes by itself
     "--no-sandbox",
@@ -50,13 +50,17 @@ DONE = f"""() => {{
 
 
 class Lab(NamedTuple):
-    """A server with a notebook."""
+    """A server with notebooks."""
 
-    address: str
-    notebook: Path
-    """The notebook as it is saved."""
+    server: str
+    work: Path
+    """The folder of the notebooks as they are saved."""
     data: Path
-    """The data folder of its kernels."""
+    """The data folder of their kernels."""
+
+    def address(self, notebook: str) -> str:
+        """Of a page with one notebook, in a workspace of its own."""
+        return f"{self.server}/lab/workspaces/{notebook[:2]}/tree/{notebook}?token={TOKEN}"
 
 
 class Seen(NamedTuple):
@@ -91,10 +95,11 @@ class Seen(NamedTuple):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab with a copy of the notebook; it runs at smoke scale."""
+    """JupyterLab with copies of the notebooks; they run at smoke scale."""
     home = tmp_path_factory.mktemp("lab")
     (home / "work").mkdir()
-    shutil.copy(ROOT / "notebooks" / NOTEBOOK, home / "work")
+    for notebook in NOTEBOOKS:
+        shutil.copy(ROOT / "notebooks" / notebook, home / "work")
     news = home / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     answers = {"fetchNews": "false", "checkForUpdates": False}
@@ -131,8 +136,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/api/status?token={TOKEN}", server, home / "log")
-        notebook = home / "work" / NOTEBOOK
-        yield Lab(f"{address}/lab/tree/{NOTEBOOK}?token={TOKEN}", notebook, home / "data")
+        yield Lab(address, home / "work", home / "data")
     finally:
         server.terminate()  # it ends its kernels
         server.wait(30)
@@ -153,9 +157,9 @@ def browser() -> Iterator[Any]:
         one.close()
 
 
-@pytest.fixture(scope="session")
-def executed(browser: Any, lab: Lab) -> Iterator[Seen]:
-    """The notebook, opened, and all its cells run."""
+@pytest.fixture(scope="module")
+def executed(request: pytest.FixtureRequest, browser: Any, lab: Lab) -> Iterator[Seen]:
+    """The notebook that a module names, opened, and all its cells run."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(20_000)
     seen = Seen(page, [], [])
@@ -163,7 +167,7 @@ def executed(browser: Any, lab: Lab) -> Iterator[Seen]:
     page.on("console", lambda said: said.type == "error" and seen.errors.append(said.text))
     page.on("request", lambda request: _note(request.url, seen.away))
     page.on("websocket", lambda socket: _note(socket.url, seen.away))
-    page.goto(lab.address)
+    page.goto(lab.address(request.module.NOTEBOOK))
     seen.ready()
     seen.run_all()
     yield seen

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+NOTEBOOK = "09_explore_and_annotate.ipynb"
 PARTS = ["head", "hand", "knee 1", "knee 2", "foot 1", "foot 2"]
 
 
@@ -129,7 +130,7 @@ def test_points_are_kept_and_found_again(seen, lab):
     assert page.locator(".jp-Cell").count() == cells
 
     seen.command("docmanager:save")
-    eventually(lambda: "annotator" in (lab.notebook.read_text()), True)
+    eventually(lambda: "annotator" in (lab.work / NOTEBOOK).read_text(), True)
     page.reload()
     seen.ready()
     stage.scroll_into_view_if_needed()

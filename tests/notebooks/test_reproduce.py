@@ -42,6 +42,25 @@ def test_a_failed_notebook_is_named_and_the_others_run(project, store):
     assert good.cells[-1].outputs[0].text == "smoke\n"
 
 
+def test_side_by_side_they_give_what_they_give_one_by_one(project, store, monkeypatch):
+    chosen = reproduce.choose([])
+    told: dict[str, list[str]] = {"a": [], "b": []}
+    one_by_one = list(reproduce.run_all(chosen, project / "a", {}, told["a"].append))
+    monkeypatch.setattr(reproduce, "_all_stored", lambda *_: True)
+    beside = list(reproduce.run_all(chosen, project / "b", {}, told["b"].append))
+    for mine, theirs in zip(beside, one_by_one, strict=True):
+        assert mine._replace(seconds=0) == theirs._replace(seconds=0)
+    for name in ("01_good.ipynb", "03_also_good.ipynb"):
+        one, other = ((project / x / "executed" / name).read_bytes() for x in ("a", "b"))
+        assert one == other
+    assert told["a"] == ["01_good", "02_bad", "03_also_good"]
+    assert told["b"][0] == "01_good: ok" and told["b"][1].startswith("02_bad: cell 2: ZeroDiv")
+
+
+def test_what_was_never_run_here_may_have_to_train(project, store):
+    assert not reproduce._all_stored(reproduce.choose([]), project / "figures")
+
+
 def test_executed_copies_are_equal_byte_for_byte(project, store):
     source = project / "notebooks" / "01_good.ipynb"
     copies = []
