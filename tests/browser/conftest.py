@@ -59,8 +59,8 @@ class Lab(NamedTuple):
     """The data folder of their kernels."""
 
     def address(self, notebook: str) -> str:
-        """Of a page with one notebook, in a workspace of its own."""
-        return f"{self.server}/lab/workspaces/{notebook[:2]}/tree/{notebook}?token={TOKEN}"
+        """Of a page with one notebook, and none of what was open before."""
+        return f"{self.server}/lab/tree/{notebook}?reset&token={TOKEN}"
 
 
 class Seen(NamedTuple):

@@ -11,7 +11,7 @@ def test_every_picture_of_the_tour_is_shown(seen):
     for name in SHOWN:
         cell = cells.nth(ids.index(name))
         cell.scroll_into_view_if_needed()
-        pictures = cell.locator(".jp-OutputArea img, .jp-OutputArea svg")
+        pictures = cell.locator(".jp-OutputArea-output img")
         pictures.first.scroll_into_view_if_needed()
         assert pictures.count() == 1
         seen.shot(f"tour_{name}")
