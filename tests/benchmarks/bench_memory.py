@@ -1,4 +1,4 @@
-"""Memory of evaluation at paper scale: a tracklet of 9,324 frames against one of 32."""
+"""Memory of evaluation at 256 x 128: a tracklet of 9,324 frames against one of 32."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Tracklet
 
 length = int(sys.argv[1])
-config = RunConfig.preset("paper", "dukemtmc", pretrained=False)
+config = RunConfig.preset("paper", "dukemtmc", backbone="small", pretrained=False)
 with tempfile.TemporaryDirectory() as folder:
     dice = torch.Generator().manual_seed(0)
     paths = [Path(folder, f"{place}.jpg") for place in range(min(length, 64))]
@@ -36,7 +36,9 @@ def peak(length: int) -> float:
 
 
 def main() -> None:
-    start("peak memory of embedding one tracklet, ResNet-50 at 256 x 128")
+    start(
+        "peak memory of embedding one tracklet, 256 x 128; a small trunk, which is the harder test"
+    )
     short, long = peak(32), peak(9324)
     line = f"9,324 frames: {long:.0f} MB, 32 frames: {short:.0f} MB"
     verdict(line, [long / short] * 3, "the memory", at_most=1.5)
