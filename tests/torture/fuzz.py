@@ -11,8 +11,9 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,27 +130,42 @@ def limited() -> Iterator[None]:
         signal.alarm(0)
 
 
-def attack(chosen: Sequence[Target], tries: int) -> tuple[int, list[str]]:
-    """So many changed files in all, and what was found."""
+def attack(target: Target, tries: int, seed: int) -> list[str]:
+    """Changes a file so many times, and returns what was found."""
     found: list[str] = []
-    done = 0
-    for number, target in enumerate(chosen):
-        dice = torch.Generator().manual_seed(number)
-        content = target.file.read_bytes()
-        target.read()  # as it is, it is read
-        for _ in range(-(-tries // len(chosen))):
-            bad = mutated(content, dice)
-            target.file.write_bytes(bad)
-            done += 1
-            try:
-                with limited():
-                    target.read()
-            except EXPECTED:
-                pass
-            except BaseException as error:
-                found.append(f"{target.name}: {error!r} from {bad[:200]!r}")
+    dice = torch.Generator().manual_seed(seed)
+    content = target.file.read_bytes()
+    target.read()  # as it is, it is read
+    for _ in range(tries):
+        bad = mutated(content, dice)
+        target.file.write_bytes(bad)
+        try:
+            with limited():
+                target.read()
+        except EXPECTED:
+            pass
+        except BaseException as error:
+            found.append(f"{target.name}: {error!r} from {bad[:200]!r}")
+    target.file.write_bytes(content)
+    return found
+
+
+def survived(target: Target, tries: int, seed: int) -> list[str]:
+    """The attack in a process of its own, which a reader may bring down."""
+    content = target.file.read_bytes()
+    findings, told = Pipe(duplex=False)
+    attacked = get_context("fork").Process(
+        target=lambda: told.send(attack(target, tries, seed)), daemon=True
+    )
+    attacked.start()
+    told.close()
+    try:
+        return findings.recv()
+    except EOFError:
+        attacked.join()
+        return [f"{target.name}: Python itself ended, with {attacked.exitcode}"]
+    finally:
         target.file.write_bytes(content)
-    return done, found
 
 
 def main() -> None:
@@ -162,10 +178,15 @@ def main() -> None:
         os.environ |= {"SSN3D_DATA": name, "SSN3D_RUNS": f"{name}/runs"}
         chosen = list(targets(Path(name)))
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
-        done, found = attack(chosen, tries)
+        each = -(-tries // len(chosen))
+        found = [f for seed, one in enumerate(chosen) for f in survived(one, each, seed)]
     for finding in found[:20]:
         print(finding, file=sys.stderr)
-    print(json.dumps({"fuzzed readers": {"tries": done, "wrong": len(found), "lost": 0}}))
+    print(
+        json.dumps(
+            {"fuzzed readers": {"tries": each * len(chosen), "wrong": len(found), "lost": 0}}
+        )
+    )
     sys.exit(bool(found))
 
 
