@@ -298,6 +298,7 @@ def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, wo
 
     store.mkdir()
     config = replace(tiny_config, steps_per_epoch=40)  # long enough for both to ask
+    workers.wait_for_workers(2, timeout=30)  # or what is known of them may be out of date
     processes = list(workers.scheduler_info()["workers"])
     assert len(processes) == 2
     diaries = [store / "one.log", store / "other.log"]
