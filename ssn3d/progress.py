@@ -105,10 +105,6 @@ class Progress:
                 # laid out in memory as the weight is, on which the optimiser's kernels rely
                 like = weights[int(place)] if value.ndim else value
                 moments[int(place)][name] = torch.empty_like(like).copy_(value)
-        own = {
-            k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")
-        }
-        self.network.load_state_dict(own)
         self.network.load_state_dict(own)
         for weight, known in zip(weights, moments, strict=True):
             if known:

@@ -18,6 +18,7 @@ from .descent import History
 from .recipes import RECIPES, recipe_of
 from .settings import Settings
 
+TEXTS = ("config.json", "history.json", "metrics.json")
 WEIGHTS, CARD = "weights.safetensors", "README.md"
 
 
@@ -74,7 +75,7 @@ def read(folder: Path) -> Run[Any] | None:
         return None
     try:
         made = json.loads((folder / "made.json").read_bytes())
-        texts = {name: (folder / name).read_bytes() for name in made["sha256"] if name != WEIGHTS}
+        texts = {name: (folder / name).read_bytes() for name in TEXTS}
         if not (folder / WEIGHTS).exists():  # their digest is for `Run.model` to check
             raise ValueError(f"{WEIGHTS} is missing")
         if any(_sha256(text) != made["sha256"][name] for name, text in texts.items()):
@@ -86,7 +87,7 @@ def read(folder: Path) -> Run[Any] | None:
             json.loads(texts["metrics.json"]),
             made,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder} holds a damaged run ({error!r})") from None
 
 
@@ -100,12 +101,8 @@ def write(
 ) -> None:
     """Put a finished run in a folder, which replaces what is left of a damaged one."""
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    files = {
-        "config.json": _json(asdict(config)),
-        "history.json": _json(history),
-        "metrics.json": _json(metrics),
-        WEIGHTS: save(weights),
-    }
+    texts = zip(TEXTS, map(_json, (asdict(config), history, metrics)), strict=True)
+    files = {**dict(texts), WEIGHTS: save(weights)}
     made = made | {"sha256": {name: _sha256(content) for name, content in files.items()}}
     with drafted(folder) as draft:
         for name, content in {**files, "made.json": _json(made)}.items():

@@ -98,10 +98,14 @@ def _read_positions(path: Path, people: int) -> list[list[int]]:
 
 def _read_json(path: Path) -> list[tuple[list[str], list[str]]]:
     try:
-        return [
-            (list(entry["train"]), list(entry["test"])) for entry in json.loads(path.read_text())
+        splits = [
+            (list(entry["train"]), list(entry["test"])) for entry in json.loads(path.read_bytes())
         ]
-    except (ValueError, TypeError, KeyError) as error:
+        for name in (name for halves in splits for half in halves for name in half):
+            if not isinstance(name, str):
+                raise TypeError(f"{name!r:.40} is no name")
+        return splits
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected a list of {{'train': [folder, ...], 'test': [folder, ...]}}, got "
             f"something else ({type(error).__name__}: {error}); copy it anew or delete it"

@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 JPEG_QUALITY = 95
-SMALL = 2**17
-"""Bytes of a JPEG file that cannot hold more pixels than fit in memory, whatever it claims."""
+LARGEST = 2**25
+"""Pixels of a frame; one of an 8K film has 33 million.  A tiny file can claim any number."""
 
 
 def read_image(path: Path) -> Tensor:
@@ -24,10 +24,14 @@ def read_image(path: Path) -> Tensor:
     """
     try:
         content = path.read_bytes()  # at once: Pillow asks a file for dozens of small pieces
-        quick = _decoded(content)
-        if quick is not None:
-            return quick
         with Image.open(BytesIO(content)) as image:
+            if image.width * image.height > LARGEST:
+                raise ValueError(
+                    f"expected at most {LARGEST} pixels, got {image.width} x {image.height}"
+                )
+            quick = _decoded(content)
+            if quick is not None:
+                return quick
             return rearrange(torch.from_numpy(np.array(image.convert("RGB"))), "h w c -> c h w")
     except FileNotFoundError:
         raise FileNotFoundError(
@@ -44,12 +48,12 @@ def read_image(path: Path) -> Tensor:
 
 
 def _decoded(content: bytes) -> Tensor | None:
-    """A small JPEG file through torchvision, where that is loaded; None for Pillow to judge.
+    """A JPEG file through torchvision, where that is loaded; None for Pillow to judge.
 
     The same pixels in two thirds of the time.  But importing torchvision takes as long as decoding
     thousands of frames, so what needs it for a ResNet has it, and what does not waits for nothing.
     """
-    if "torchvision" not in sys.modules or content[:2] != b"\xff\xd8" or len(content) > SMALL:
+    if "torchvision" not in sys.modules or content[:2] != b"\xff\xd8":
         return None
     from torchvision.io import ImageReadMode, decode_jpeg
 

@@ -137,6 +137,10 @@ def test_the_mat_goes_before_a_splits_json(split, root):
         ([{"train": ["person001"], "test": ["person003"]}], "person003, which is no folder"),
         ([{"train": ["person001"], "test": ["person001"]}], "person001 in both"),
         ([{"train": ["person001"], "test": []}], "empty query"),
+        (
+            [{"train": [["person001"]], "test": [1]}],
+            r"expected a list of.*\['person001'\] is no name",
+        ),
     ],
 )
 def test_a_wrong_splits_json_is_explained(root, content, said):
@@ -145,9 +149,10 @@ def test_a_wrong_splits_json_is_explained(root, content, said):
         ilids_vid.read(root)
 
 
-def test_a_splits_json_that_is_no_json_is_named(root):
+@pytest.mark.parametrize("text", ["[{", "[" * 100_000], ids=["cut off", "deep"])
+def test_a_splits_json_that_is_no_json_is_named(root, text):
     write_json(root, [])
-    (root / "splits.json").write_text("[{")
+    (root / "splits.json").write_text(text)
     with pytest.raises(ValueError, match=r"splits.json: expected a list of"):
         ilids_vid.read(root)
 

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import pytest
 import torch
 from PIL import Image
@@ -59,3 +62,41 @@ def test_a_picture_that_pretends_to_be_enormous_is_refused(monkeypatch, frame, t
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(ValueError, match=r"a\.png is not a readable image"):
         read_image(tmp_path / "a.png")
+
+
+def claiming(side: int, kind: str, path) -> None:
+    """A small picture whose header claims to be a square of this side."""
+    Image.effect_noise((16, 16), 50).convert("RGB").save(path, kind, progressive=True)
+    content = bytearray(path.read_bytes())
+    if kind == "png":
+        content[16:24] = struct.pack(">II", side, side)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    else:
+        at = content.index(b"\xff\xc2")
+        content[at + 5 : at + 9] = struct.pack(">HH", side, side)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("side", [7_000, 60_000])
+def test_a_small_file_that_claims_to_be_enormous_is_refused_undecoded(
+    tmp_path, monkeypatch, kind, side
+):
+    claiming(side, kind, tmp_path / "a")
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("torchvision.io.decode_jpeg", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ValueError, match=r"a is not a readable image .*pixels.*; copy the file"):
+        read_image(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_picture_cut_anywhere_is_named(frame, tmp_path, kind):
+    import torchvision  # noqa: F401  which then decodes JPEG files
+
+    path = tmp_path / f"a.{kind}"
+    write_image(frame, path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 24, 7):  # the last bytes of PNG hold no pixel
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is not a readable image"):
+            read_image(path)

@@ -1,5 +1,8 @@
+import zipfile
+from io import BytesIO
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -50,6 +53,71 @@ def test_a_damaged_file_of_points_is_named(tracklet, tmp_path, keep):
     keypoints.save({"1.png": tracklet(1, 1, points=True).points}, tmp_path)
     path = tmp_path / keypoints.POINTS_FILE
     path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"points.npz: expected .* damaged"):
+        keypoints.load(tmp_path)
+
+
+class Unpickled:
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    """The beginning of an array that claims a shape."""
+    text = BytesIO()
+    claimed = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(text, claimed)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("truth", header((2**40, 9, 2)), "cannot reshape"),
+        ("truth", b"no array", "magic"),
+        ("truth", header((1, 9, 2))[:20], "array header"),
+        ("truth", np.zeros((2, 9, 2), np.float32), "of shape"),
+        ("truth", np.zeros((4, 9, 2), np.int32), "expected truth of kind 'f', got int32"),
+        ("visible", np.zeros((4, 9), np.float32), "expected visible of kind 'b', got float32"),
+        ("visible", None, "visible.npy"),
+        ("length", np.array([5]), "of shape"),
+        ("length", np.array([-4, 8]), "split"),
+        ("length", np.array([4, 0]), "longer"),
+        ("first_frame", np.array(["1.png", "2.png"]), "shorter"),
+        ("first_frame", np.array([Unpickled()]), "got object"),
+        ("truth", np.array([Unpickled()]), "got object"),
+    ],
+)
+def test_an_array_that_does_not_fit_is_refused(tracklet, tmp_path, name, value, said):
+    keypoints.save({"1.png": tracklet(1, 1, points=True).points}, tmp_path)
+    path = tmp_path / keypoints.POINTS_FILE
+    with zipfile.ZipFile(path) as stored:
+        members = {entry: stored.read(entry) for entry in stored.namelist()}
+    content = BytesIO()
+    if isinstance(value, np.ndarray):
+        np.save(content, value)
+    members[f"{name}.npy"] = value if isinstance(value, bytes) else content.getvalue()
+    if value is None:
+        del members[f"{name}.npy"]
+    with zipfile.ZipFile(path, "w") as changed:
+        for entry, data in members.items():
+            changed.writestr(entry, data)
+    with pytest.raises(
+        ValueError, match=rf"points.npz: expected .* damaged file .*{said}.*; write"
+    ):
+        keypoints.load(tmp_path)
+
+
+def test_an_array_too_large_is_refused(tracklet, tmp_path, monkeypatch):
+    keypoints.save({"1.png": tracklet(1, 1, points=True).points}, tmp_path)
+    monkeypatch.setattr(keypoints, "LARGEST", 300)
+    with pytest.raises(ValueError, match="at most 300 bytes, got"):
+        keypoints.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04]\x94.", b"\x93NUMPY\x01\x00"])
+def test_a_file_of_another_kind_is_named(tmp_path, content):
+    (tmp_path / keypoints.POINTS_FILE).write_bytes(content)
     with pytest.raises(ValueError, match=r"points.npz: expected .* damaged"):
         keypoints.load(tmp_path)
 

@@ -8,27 +8,33 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from PIL import Image
+from torch import nn
 
 from ssn3d import store
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
-from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars
+from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars, pictures
 from ssn3d.datasets.images import read_image
+from ssn3d.datasets.packing import packed
 from ssn3d.datasets.pose_files import read_openpose
 from ssn3d.datasets.tracklets import Split
 from ssn3d.datasets.walkers import render
+from ssn3d.progress import Progress
 from ssn3d.runs import load_or_train
+from ssn3d.widgets.label_file import LabelFile
 
 EXPECTED = (ValueError, FileNotFoundError)
 """What a reader may raise; each says what was expected, what came, and what to do."""
@@ -49,7 +55,14 @@ class Target(NamedTuple):
 
 
 def targets(root: Path) -> Iterator[Target]:
-    """A small valid example of everything that ssn3d reads."""
+    """A small valid example of everything that ssn3d reads, of runs too."""
+    yield from set_targets(root)
+    yield from file_targets(root)
+    yield from run_targets()
+
+
+def set_targets(root: Path) -> Iterator[Target]:
+    """The lists of every layout."""
     sets = {}
     for name, layout in (("mars", mars), ("ilids_vid", ilids_vid), ("dukemtmc", dukemtmc)):
         sets[name] = root / name
@@ -64,25 +77,62 @@ def targets(root: Path) -> Iterator[Target]:
         yield Target(f"MARS {file.name}", file, lambda: mars.read(sets["mars"]))
     for file in sorted(sets["ilids_vid"].rglob("*.mat")):
         yield Target("iLIDS-VID splits", file, lambda: ilids_vid.read(sets["ilids_vid"], 0))
+    listed = root / "listed"
+    shutil.copytree(sets["ilids_vid"], listed, ignore=shutil.ignore_patterns("*.mat"))
+    people = sorted(path.name for path in (listed / "i-LIDS-VID/sequences/cam1").iterdir())
+    halves = {"train": people[::2], "test": people[1::2]}
+    (listed / "splits.json").write_text(json.dumps([halves]))
+    yield Target("splits.json", listed / "splits.json", lambda: ilids_vid.read(listed, 0))
     points = sets["dukemtmc"] / "points.npz"
     yield Target("points.npz", points, lambda: dukemtmc.read(sets["dukemtmc"]))
-    listed = root / "folder" / "split.csv"
-    yield Target("folder split.csv", listed, lambda: folder.read(root / "folder"))
+    table = root / "folder" / "split.csv"
+    yield Target("folder split.csv", table, lambda: folder.read(root / "folder"))
+    first = folder.read(root / "folder").train[0]
+    split = Split([replace(first, frames=first.frames[:2])], [], [])
+    frames = root / "folder.frames"
+    packed(split, (8, 4), frames)
+    yield Target("packed frames", frames, lambda: packed(split, (8, 4), frames))
+
+
+def file_targets(root: Path) -> Iterator[Target]:
+    """Files that stand alone: key points, pictures, a training's progress."""
     labels = root / "labels.json"
     marks = {"a.png": torch.tensor([[0.5, 0.5], [0.1, 0.2]])}
     coco.write(coco.Labels(["head", "hand"], marks), labels, {"a.png": (20, 10)})
     yield Target("COCO key points", labels, lambda: coco.read(labels))
-    pose = root / "pose.json"
-    pose.write_text(json.dumps({"version": 1.3, "people": [{"pose_keypoints_2d": [3.0] * 75}]}))
-    yield Target("OpenPose key points", pose, lambda: read_openpose(pose, (100, 50)))
+    clicked = root / "clicked.json"
+    clicked.write_bytes(labels.read_bytes())
+    yield Target("annotator's labels", clicked, lambda: _marks(clicked))
+    for points in (25, 18):
+        pose = root / f"pose{points}.json"
+        person = {"pose_keypoints_2d": [3.0] * 3 * points}
+        pose.write_text(json.dumps({"version": 1.3, "people": [person]}))
+        yield Target(
+            f"OpenPose {points} points", pose, lambda pose=pose: read_openpose(pose, (100, 50))
+        )
     for kind in ("png", "jpg"):
         picture = root / f"a.{kind}"
         Image.effect_noise((16, 24), 50).convert("RGB").save(picture)
         yield Target(f"image {kind}", picture, lambda picture=picture: read_image(picture))
+        yield Target(
+            f"picture {kind}", picture, lambda name=picture.name: pictures.full(root, name)
+        )
+    network = nn.Linear(2, 1)
+    progress = Progress(root / "a.progress", network, torch.optim.Adam(network.parameters()))
+    progress.save({"total": [1.0]})
+    yield Target("a training's progress", progress.file, progress.resume)
+
+
+def run_targets() -> Iterator[Target]:
+    """The files of a run in the store."""
     run = load_or_train(RunConfig.preset("smoke", "ilids_vid", epochs=1))
     for file in sorted(run.folder.iterdir()):
         if file.suffix in (".json", ".safetensors"):
             yield Target(f"run {file.name}", file, lambda: _opened(run.folder))
+
+
+def _marks(file: Path) -> object:
+    return LabelFile(file, ["head", "hand"]).marks()
 
 
 def _opened(run: Path) -> object:
