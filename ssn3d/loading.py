@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
-from os import cpu_count
+from multiprocessing import current_process
+from os import sched_getaffinity
 from typing import NamedTuple
 
 import torch
@@ -143,8 +144,13 @@ def load_clips(
 
 
 def loaders_for(device: torch.device | str) -> int:
-    """Processes that read ahead: none for a CPU, which has other work, else a core each."""
-    return 0 if torch.device(device).type == "cpu" else min(cpu_count() or 1, 16)
+    """Processes that read ahead: none for a CPU, which has other work, else a core each.
+
+    None where a process may not start any, as under the nanny of a dask worker.
+    """
+    if torch.device(device).type == "cpu" or current_process().daemon:
+        return 0
+    return min(len(sched_getaffinity(0)), 16)  # of the cores that a batch system gives
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -65,6 +66,24 @@ def store_folder() -> Path:
     return Path(os.environ.get("SSN3D_RUNS") or data_folder() / "runs").resolve()
 
 
+def check_writable() -> None:
+    """Raise, before any long work, if no run can be kept in the store; make its folder.
+
+    Raises:
+        OSError: its folder cannot be made or written to.
+    """
+    folder = store_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"expected a folder for runs that can be written to, got {folder} ({error.strerror}); "
+            "make it writable, or set SSN3D_RUNS to a folder of your own, with a copy of the runs "
+            "that are to be found"
+        ) from None
+
+
 def read(folder: Path) -> Run[Any] | None:
     """The run in a folder, or None if there is none.
 
@@ -75,6 +94,8 @@ def read(folder: Path) -> Run[Any] | None:
         return None
     try:
         made = json.loads((folder / "made.json").read_bytes())
+        if made.pop("seal", "") != _sha256(_json(made)):
+            raise ValueError("the seal of made.json is broken")
         texts = {name: (folder / name).read_bytes() for name in TEXTS}
         if not (folder / WEIGHTS).exists():  # their digest is for `Run.model` to check
             raise ValueError(f"{WEIGHTS} is missing")
@@ -104,8 +125,9 @@ def write(
     texts = zip(TEXTS, map(_json, (asdict(config), history, metrics)), strict=True)
     files = {**dict(texts), WEIGHTS: save(weights)}
     made = made | {"sha256": {name: _sha256(content) for name, content in files.items()}}
+    sealed = made | {"seal": _sha256(_json(made))}
     with drafted(folder) as draft:
-        for name, content in {**files, "made.json": _json(made)}.items():
+        for name, content in {**files, "made.json": _json(sealed)}.items():
             (draft / name).write_bytes(content)
         # for people: whatever they write in it, the run is whole
         (draft / CARD).write_text(model_card.markdown(folder.name, config, metrics, made))

@@ -98,6 +98,8 @@ def test_a_run_of_other_settings_than_there_are_is_damage(folder):
     (folder / "config.json").write_bytes(changed)
     made = json.loads((folder / "made.json").read_text())
     made["sha256"]["config.json"] = store._sha256(changed)
+    del made["seal"]
+    made["seal"] = store._sha256(store._json(made))
     (folder / "made.json").write_text(json.dumps(made))
     with pytest.raises(ValueError, match=r"damaged run.*momentum"):
         store.read(folder)

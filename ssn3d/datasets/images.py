@@ -67,4 +67,6 @@ def _decoded(content: bytes) -> Tensor | None:
 def write_image(frame: Tensor, path: Path) -> None:
     """Write uint8 [3 H W] as what the file's ending says: .png without loss, .jpg nearly so."""
     picture = Image.fromarray(rearrange(frame, "c h w -> h w c").contiguous().numpy())
-    picture.save(path, quality=JPEG_QUALITY)  # which means nothing to PNG
+    encoded, kind = BytesIO(), Image.registered_extensions()[path.suffix]
+    picture.save(encoded, kind, quality=JPEG_QUALITY)  # which means nothing to PNG
+    path.write_bytes(encoded.getvalue())  # of a full disk, Pillow would not tell

@@ -58,16 +58,21 @@ def _in_order(split: Split) -> list[Tracklet]:
 
 def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -> Tensor:
     count = torch.Size(shape).numel()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(f"{file.name}.lock")):
-        if not file.exists() or file.stat().st_size != count:
-            pixels = torch.cat([resized_frames(t, range(len(t)), shape[2:]) for t in tracklets])
-            draft = file.with_name(f".{file.name}.draft")
-            try:
-                pixels.numpy().tofile(draft)
-                draft.replace(file)
-            except OSError as error:  # a full disk, say: it is only slower without the file
-                draft.unlink(missing_ok=True)
-                log.warning("%s could not be written (%s); frames stay in memory", file, error)
-                return pixels
+    if not _is_whole(file, count):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f"{file.name}.lock")):
+            if not _is_whole(file, count):
+                pixels = torch.cat([resized_frames(t, range(len(t)), shape[2:]) for t in tracklets])
+                draft = file.with_name(f".{file.name}.draft")
+                try:
+                    draft.write_bytes(pixels.numpy().data)  # `tofile` keeps silent on a full disk
+                    draft.replace(file)
+                except OSError as error:  # it is only slower without the file
+                    draft.unlink(missing_ok=True)
+                    log.warning("%s could not be written (%s); frames stay in memory", file, error)
+                    return pixels
     return torch.from_file(str(file), shared=False, size=count, dtype=torch.uint8).view(shape)
+
+
+def _is_whole(file: Path, count: int) -> bool:
+    return file.exists() and file.stat().st_size == count
