@@ -1,6 +1,6 @@
 # make figures   regenerate every table and figure into figures/
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
-# make test      style, types, unit tests, notebooks
+# make test      style, types, unit tests, faults and clusters, notebooks
 # make unit      the unit tests alone
 # make lint      style and types alone
 # make bench     how fast, against named baselines; see tests/benchmarks/README.md
@@ -24,12 +24,13 @@ studies: $(READY)
 
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \
-	&& echo "== unit tests" && $(BIN)/python -m pytest tests --ignore tests/notebooks \
+	&& echo "== unit tests" && $(MAKE) --no-print-directory unit \
+	&& echo "== faults, clusters, repeatability" && $(BIN)/python -m pytest tests/processes \
 	&& echo "== notebooks, at smoke scale" && $(BIN)/python -m pytest tests/notebooks \
 	&& echo "== all is well after $$(( $$(date +%s) - start )) seconds"
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/notebooks
+	$(BIN)/python -m pytest tests --ignore tests/notebooks --ignore tests/processes
 
 lint: $(READY)
 	@echo "== style and types"
@@ -42,8 +43,9 @@ bench: $(READY)
 		$(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || exit 1; done
 
 torture: $(READY)
-	$(BIN)/python -m tests.torture.kill
-	$(BIN)/python -m tests.torture.fuzz
+	@start=$$(date +%s) && for script in kill faults fuzz soak; do \
+		$(BIN)/python -m tests.torture.$$script || exit 1; done \
+	&& echo "== unbroken after $$(( $$(date +%s) - start )) seconds"
 
 # The lock names every file's digest; uv, which installs it, is the first thing taken from it.
 # Compiled at once: wherever Python may not write, every process would compile torch anew, 5 seconds.

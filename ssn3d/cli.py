@@ -63,14 +63,15 @@ def figures(
 
     The notebooks 08 to 10, which are not about them, must be named.
     """
-    from . import reproduce
+    from . import reproduce, workers
     from .data import project_folder
 
     started = time.perf_counter()
     usual = "figures" if scale == "demo" and seeds is None else "build/figures"
     folder = (out or project_folder() / usual).resolve()
     if cluster:
-        os.environ["SSN3D_CLUSTER"] = cluster  # for the notebooks' kernels
+        with _usage_errors(), workers.connected(cluster, workers.AT_FIRST):
+            os.environ["SSN3D_CLUSTER"] = cluster  # for the notebooks' kernels
     wanted = {"scale": scale, "seeds": seeds, "device": device}
     parameters = {name: value for name, value in wanted.items() if value is not None}
     with _usage_errors():

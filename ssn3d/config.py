@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from .settings import SCALES, Scale, Settings, check, nearest
+from .settings import SCALES, Scale, Settings, affordable_precision, check, nearest
 
 __all__ = [
     "DATASETS",
@@ -177,6 +177,8 @@ class RunConfig(Settings):
         check("scale", scale, Scale)
         check("dataset", dataset, Dataset)
         cls.check_names(changes)
+        if scale != "paper":
+            changes = {"precision": affordable_precision()} | changes
         changes = {"dataset": dataset} | PRESETS[scale] | OF_SETS.get(dataset, {}) | changes
         return replace(cls(dataset="mars"), **changes)
 
@@ -190,7 +192,6 @@ _SMALL = {
     "hidden": 64,
     "block_width": 64,
     "embedding": 128,
-    "precision": "bfloat16",
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": _SMALL

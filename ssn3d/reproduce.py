@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from .config import nearest
 from .data import project_folder
 from .runs import describe
 from .store import store_folder
+from .workers import this_machine
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""
@@ -31,13 +33,23 @@ class Outcome(NamedTuple):
 
     notebook: str
     seconds: float
-    hits: int
-    """Runs it used that were in the store."""
-    misses: int
-    """Runs it had to train."""
+    used: frozenset[str]
+    """Runs that its results are from."""
+    trained: frozenset[str]
+    """Those among them that the store lacked; of several notebooks, the first has them."""
     artefacts: tuple[str, ...]
     """Tables and figures it made."""
     error: str | None
+
+    @property
+    def hits(self) -> int:
+        """Runs that were in the store."""
+        return len(self.used - self.trained)
+
+    @property
+    def misses(self) -> int:
+        """Runs that had to be trained."""
+        return len(self.trained)
 
 
 def notebooks() -> list[Path]:
@@ -68,29 +80,33 @@ def run_all(
     parameters: Mapping[str, Any],
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Outcome]:
-    """Execute notebooks in order, the last of them when all others are done; see `run`.
+    """Execute notebooks side by side, the last of them when all others are done; see `run`.
 
-    Where nothing is left to train, as many at a time as there are cores: most of such a notebook's
-    time is one process at work.
+    They train on the same workers, so that no core waits while a notebook draws, and what several
+    of them lack is trained once.  An accelerator is not shared: there, one after the other.
     """
     *most, last = chosen
-    if most and _all_stored(most, figures):
-        work = partial(run, figures=figures, parameters=parameters)
-        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-            for outcome in pool.map(work, most):
-                say(f"{outcome.notebook}: {outcome.error or 'ok'}")
-                yield outcome
-        most = []
-    for notebook in (*most, last):
-        say(notebook.stem)
-        yield run(notebook, figures, parameters, say)
+    work = partial(run, figures=figures, parameters=parameters, failed=_failed())
+    elsewhere = bool(os.environ.get("SSN3D_CLUSTER"))
+    alone = not elsewhere and not str(parameters.get("device", "cpu")).startswith("cpu")
+    at_once = 1 if alone else os.cpu_count()
+    told: frozenset[str] = frozenset()
+    with ExitStack() as stack:
+        stack.enter_context(_news(say, _stored()))
+        if not (len(most) < 2 or elsewhere or alone or _all_stored(most, figures)):
+            stack.enter_context(_own_workers())
+        pool = stack.enter_context(ProcessPoolExecutor(at_once, get_context("spawn")))
+        for outcome in chain(pool.map(work, most), map(work, [last])):
+            say(f"{outcome.notebook}: {outcome.error or 'ok'}")
+            yield outcome._replace(trained=outcome.trained - told)
+            told |= outcome.trained
 
 
 def run(
     notebook: Path,
     figures: Path,
     parameters: Mapping[str, Any],
-    say: Callable[[str], None] = lambda line: None,
+    failed: Path | None = None,
 ) -> Outcome:
     """Execute a notebook; what it shows goes to `figures`, its executed copy to figures/executed.
 
@@ -98,18 +114,17 @@ def run(
         notebook: the stripped source.
         figures: folder of results.
         parameters: those among them that the notebook has are passed on.
-        say: told of each run as it is made.  Of a notebook that fails, the copy with the error
-            is kept in build/failed.
+        failed: folder for the copy, with the error, of a notebook that fails; else build/failed.
     """
     before, started = _stored(), time.perf_counter()
     known = papermill.inspect_notebook(notebook)
     executed = figures / "executed" / notebook.name
     executed.parent.mkdir(parents=True, exist_ok=True)
+    whole = executed.with_name(f".{notebook.name}.draft")
     error = None
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _environment(figures, Path(scratch)),
-        _news(say, before),
+        _kernel_environment(figures, Path(scratch)),
     ):
         draft = Path(scratch) / notebook.name
         try:
@@ -121,18 +136,18 @@ def run(
                 progress_bar=False,
                 store_widget_state=False,
             )
-            nbformat.write(_portable(nbformat.read(draft, as_version=4)), executed)
+            nbformat.write(_portable(nbformat.read(draft, as_version=4)), whole)
+            whole.replace(executed)
         except Exception as failure:  # whatever it is, the other notebooks go on
             error = _in_words(failure)
-            kept = project_folder() / "build" / "failed" / notebook.name
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            failed = failed or _failed()
+            failed.mkdir(parents=True, exist_ok=True)
             if draft.exists():
-                shutil.copy(draft, kept)
-    new = _stored() - before
+                shutil.copy(draft, failed)
     made = {} if error else _made_by(figures, notebook.stem)
-    used = {run for entry in made.values() for run in entry["runs"]} or new
+    used = frozenset(run for entry in made.values() for run in entry["runs"])
     seconds = time.perf_counter() - started
-    return Outcome(notebook.stem, seconds, len(used - new), len(new), tuple(made), error)
+    return Outcome(notebook.stem, seconds, used, used - before, tuple(made), error)
 
 
 def report(outcomes: Sequence[Outcome]) -> str:
@@ -168,7 +183,17 @@ def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 @contextmanager
-def _environment(figures: Path, scratch: Path) -> Iterator[None]:
+def _own_workers() -> Iterator[None]:
+    """This machine's cores, as a cluster for all notebooks."""
+    with this_machine() as client:
+        # should this process be killed, its scheduler will not come back
+        wanted = {"SSN3D_CLUSTER": client.scheduler.address, "SSN3D_PATIENCE": "5"}
+        with _environment(wanted):
+            yield
+
+
+@contextmanager
+def _kernel_environment(figures: Path, scratch: Path) -> Iterator[None]:
     """What the kernel inherits: where results go, no progress bars, no start-up files."""
     profile = scratch / "ipython" / "profile_default"
     profile.mkdir(parents=True)
@@ -178,6 +203,12 @@ def _environment(figures: Path, scratch: Path) -> Iterator[None]:
         "TQDM_DISABLE": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
     }
+    with _environment(wanted):
+        yield
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
     kept = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -211,6 +242,10 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
+
+
+def _failed() -> Path:
+    return project_folder() / "build" / "failed"
 
 
 def _in_words(failure: Exception) -> str:

@@ -8,9 +8,9 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from . import parallel, store
+from . import parallel, store, workers
 from .data import data_folder
 from .datasets.identity import source_digest
 from .descent import OnStep
@@ -64,7 +64,7 @@ def load_or_train(
     if parallel.agreed(run is not None):
         log.info("HIT %s %s", name, describe(config))
         return _surely(run, name)
-    store_folder().mkdir(parents=True, exist_ok=True)
+    store.check_writable()
     with _alone(name):
         run = _intact(name, log.debug)
         if parallel.agreed(run is not None):
@@ -86,33 +86,38 @@ def sweep(
 
     Args:
         configs: the runs; equal ones are trained once.
-        client: a dask.distributed Client whose workers see the same data folder and store.  None
-            takes the cluster at the address $SSN3D_CLUSTER, or else starts a process for each core
-            of this machine, unless the work is not worth it.
+        client: a dask.distributed Client whose workers see the same data folder and store, or the
+            address of its scheduler.  None takes the address $SSN3D_CLUSTER, or else starts a
+            process for each core of this machine, unless the work is not worth it.
         device: where each run computes.  On a cluster, a run on "cuda" takes a worker's resource
-            "GPU" (dask worker --resources GPU=1).
+            "GPU" (dask worker --no-nanny --resources GPU=1).
 
     Returns:
         The runs, in the order of `configs`.
+
+    Raises:
+        Exception: what made a run impossible; see `load_or_train`, and on a cluster `workers.each`.
     """
     configs = list(configs)
     missing = list({identify(config): config for config in configs if not find(config)}.values())
     log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
+    if missing:
+        store.check_writable()
     # the accelerator of this machine is not shared
     tasks = len(missing) if torch.device(device).type == "cpu" else 1
     # in notebooks, bars do not read $TQDM_DISABLE by themselves
     silent = not missing or bool(os.environ.get("TQDM_DISABLE"))
     with (
         tqdm(total=len(missing), desc="training", unit="run", disable=silent) as bar,
-        _workers(client, missing, tasks) as workers,
+        _workers(client, missing, tasks) as crew,
     ):
-        if workers is None:
+        if crew is None:
             for config in missing:
                 load_or_train(config, device=device)
                 bar.update()
         else:
-            _data_sets(workers, missing)  # first, so that no worker waits while another renders
-            for _ in _on(workers, load_or_train, missing, device=device):
+            _data_sets(crew, missing)  # first, so that no worker waits while another renders
+            for _ in _on(crew, load_or_train, missing, device=device):
                 bar.update()
     return [load_or_train(config, device=device) for config in configs]
 
@@ -126,8 +131,8 @@ def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
     """
     missing = [config for config in configs if not recipe_of(config).is_ready(config)]
     sets = {recipe_of(config).identity_of(config) for config in missing}
-    with _workers(client, missing, len(sets)) as workers:
-        _data_sets(workers, missing)
+    with _workers(client, missing, len(sets)) as crew:
+        _data_sets(crew, missing)
 
 
 def describe(config: Settings) -> str:
@@ -210,9 +215,10 @@ def _why_missing(config: Settings) -> str:
     return f"the nearest run differs in {', '.join(sorted(nearest))}"
 
 
-def _data_sets(workers: Any, configs: Sequence[Settings]) -> None:
-    sets = list({recipe_of(config).identity_of(config): config for config in configs}.values())
-    for _ in map(_prepared, sets) if workers is None else _on(workers, _prepared, sets):
+def _data_sets(crew: Any, configs: Sequence[Settings]) -> None:
+    lacking = (config for config in configs if not recipe_of(config).is_ready(config))
+    sets = list({recipe_of(config).identity_of(config): config for config in lacking}.values())
+    for _ in map(_prepared, sets) if crew is None else _on(crew, _prepared, sets):
         pass
 
 
@@ -222,73 +228,45 @@ def _prepared(config: Settings) -> object:
 
 def _on(
     client: Any, function: Callable[..., Any], configs: Sequence[Settings], **options: Any
-) -> Iterator[str]:
-    """What a function returns for each configuration, as workers get done with them."""
-    from distributed import as_completed
-
+) -> Iterator[object]:
+    """Have a function called for each configuration; one more is done at each step."""
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
     folders |= {name: os.environ[name] for name in ["SSN3D_FOLDER"] if name in os.environ}
-    slot = {"GPU": 1} if torch.device(options.get("device", "cpu")).type == "cuda" else None
-    tasks = [
-        client.submit(_remote, function, config, folders, pure=False, resources=slot, **options)
-        for config in configs
-    ]
-    for task in as_completed(tasks):
-        yield task.result()
+    return workers.each(
+        client,
+        partial(_remote, function, **options),
+        [(config, folders, identify(config)) for config in configs],
+        words=lambda work: describe(work[0]),
+        shared=store_folder(),
+        gpu=torch.device(options.get("device", "cpu")).type == "cuda",
+    )
 
 
 def _remote(
-    function: Callable[..., Any], config: Settings, folders: dict[str, str], **options: Any
-) -> str:
-    """Call a function in a worker that uses the caller's folders; only a name travels back."""
+    function: Callable[..., Any],
+    config: Settings,
+    folders: dict[str, str],
+    name: str | None = None,
+    **options: Any,
+) -> None:
+    """Call a function in a worker, with the caller's folders; it must know the run by this name."""
     with _ONE_AT_A_TIME:
         os.environ.update(folders)
-        result = function(config, **options)
-    return result.id if isinstance(result, Run) else str(result)
+        if name and (own := identify(config)) != name:
+            raise RuntimeError(
+                f"expected a worker that makes the run {name}, got one on {platform.node()} that "
+                f"would make {own}: its copy of ssn3d, or of the data, is another; install the "
+                "same everywhere and start the workers anew"
+            )
+        function(config, **options)
 
 
-@contextmanager
-def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[Any]:
-    """The given client or cluster, this machine's cores, or None where this process is as fast."""
-    if client is None and configs and (address := os.environ.get("SSN3D_CLUSTER")):
-        from distributed import Client
-
-        with Client(address) as cluster:
-            log.info("working on the cluster %s, see %s", address, cluster.dashboard_link)
-            yield cluster
-        return
+def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> AbstractContextManager[Any]:
+    """Who is at hand for so many tasks, or None where this process is as fast."""
+    if not configs:
+        return nullcontext(client)
     steps = sum(recipe_of(config).steps(config) for config in configs)
-    if client is not None or tasks < 2 or steps < WORTH_PROCESSES:
-        yield client
-        return
-    import dask
-    from dask.system import CPU_COUNT
-
-    if CPU_COUNT < 2:
-        yield None
-        return
-    from distributed import Client, LocalCluster
-
-    # Freed memory is kept: every step needs as much again.  dask's own choice, to hand it back at
-    # once, takes twice as long; glibc's, a fifth longer a step in one trial.
-    keep = 2**32
-    environment = {
-        "OMP_NUM_THREADS": 1,
-        "MALLOC_TRIM_THRESHOLD_": keep,
-        "MALLOC_MMAP_THRESHOLD_": keep,
-    }
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
-        LocalCluster(
-            n_workers=min(CPU_COUNT, tasks),
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,  # of workers that are told to stop, some complain
-        ) as cluster,
-        Client(cluster) as local,
-    ):
-        yield local
+    return workers.at_hand(client, tasks if steps >= WORTH_PROCESSES else 1)
 
 
 @cache

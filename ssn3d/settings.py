@@ -80,3 +80,14 @@ def nearest(name: object, known: Iterable[object]) -> str:
     """ "; did you mean ...?" where one of the known names is close, else nothing."""
     close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def affordable_precision() -> str:
+    """What the small scales compute with on this machine.
+
+    bfloat16, unless the processor lacks AVX-512: there it takes five times as long as float32
+    (tests/benchmarks/bench_cpus.py).
+    """
+    from torch.backends.cpu import get_cpu_capability
+
+    return "bfloat16" if get_cpu_capability().startswith("AVX512") else "float32"

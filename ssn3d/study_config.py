@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from .settings import Scale, Settings, check
+from .settings import Scale, Settings, affordable_precision, check
 
 Study = Literal["random_maps", "amber", "pedestrians"]
 Distribution = Literal["normal", "uniform", "centred", "standardised", "ones"]
@@ -112,6 +112,8 @@ class StudyConfig(Settings):
         check("scale", scale, Scale)
         check("study", study, Study)
         cls.check_names(changes)
+        if scale == "demo":
+            changes = {"precision": affordable_precision()} | changes
         return replace(cls(study), **(PAPER[study] | SMALLER[scale][study] | changes))
 
 
@@ -176,13 +178,11 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
             "hidden": 64,
             "steps": 80,
             "learning_rate": 1e-3,
-            "precision": "bfloat16",
         },
         "amber": {
             "hidden": 64,
             "steps": 160,
             "learning_rate": 1e-3,
-            "precision": "bfloat16",
         },
         "pedestrians": {
             "backbone": "small",
@@ -190,7 +190,6 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
             "labelled_steps": 100,
             "steps": 150,
             "learning_rate": 1e-3,
-            "precision": "bfloat16",
         },
     },
     "paper": {"random_maps": {}, "amber": {}, "pedestrians": {"pretrained": True}},

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import pytest
@@ -210,3 +213,29 @@ def test_a_folder_of_ones_own_is_real_and_needs_no_labels():
     assert RunConfig.preset("demo", "folder", strategy="supervised").strategy == "supervised"
     with pytest.raises(ValueError, match="SSN3D_FOLDER"):
         replace(config, source="rendered")
+
+
+def precision_on(capability: str) -> list[str]:
+    """Of the presets demo and paper, on a processor that can do no more."""
+    code = (
+        "from ssn3d.config import RunConfig; from ssn3d.study_config import StudyConfig\n"
+        "print(RunConfig.preset('demo', 'mars').precision, StudyConfig.preset('demo', 'amber')"
+        ".precision, RunConfig.preset('paper', 'mars').precision)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_small_scales_compute_with_what_a_processor_can_afford():
+    assert precision_on("avx2") == ["float32", "float32", "bfloat16"]
+
+
+def test_a_precision_that_is_asked_for_is_kept():
+    for precision in ("float32", "bfloat16"):
+        assert RunConfig.preset("demo", "mars", precision=precision).precision == precision

@@ -31,6 +31,7 @@ ALONE = (
     "descent",
     "parallel",
     "settings",
+    "workers",
     "paper",
     "plots",
 )
@@ -133,6 +134,7 @@ def test_models_and_data_sets_know_only_themselves(folder):
             {"config", "datasets", "losses", "models", "retrieval", "reranking", "descent"}
             | {"loading", "parallel", "progress"},
         ),
+        ("slurm", {"workers"}),
         ("study", {"study_config", "datasets", "losses", "models", "descent", "progress"}),
         ("data", {"config", "datasets"}),
         ("tables", {"paper", "datasets"}),

@@ -42,19 +42,35 @@ def test_a_failed_notebook_is_named_and_the_others_run(project, store):
     assert good.cells[-1].outputs[0].text == "smoke\n"
 
 
-def test_side_by_side_they_give_what_they_give_one_by_one(project, store, monkeypatch):
-    chosen = reproduce.choose([])
-    told: dict[str, list[str]] = {"a": [], "b": []}
-    one_by_one = list(reproduce.run_all(chosen, project / "a", {}, told["a"].append))
-    monkeypatch.setattr(reproduce, "_all_stored", lambda *_: True)
-    beside = list(reproduce.run_all(chosen, project / "b", {}, told["b"].append))
-    for mine, theirs in zip(beside, one_by_one, strict=True):
-        assert mine._replace(seconds=0) == theirs._replace(seconds=0)
-    for name in ("01_good.ipynb", "03_also_good.ipynb"):
-        one, other = ((project / x / "executed" / name).read_bytes() for x in ("a", "b"))
-        assert one == other
-    assert told["a"] == ["01_good", "02_bad", "03_also_good"]
-    assert told["b"][0] == "01_good: ok" and told["b"][1].startswith("02_bad: cell 2: ZeroDiv")
+SWEEP = """
+from pathlib import Path
+from ssn3d import RunConfig, results, runs
+from ssn3d.notebook import figures_folder
+wanted = [
+    RunConfig.preset(scale, "ilids_vid", epochs=1, seed=seed) for seed in range({seeds})
+]
+made = runs.sweep(wanted)
+about = dict(notebook="{name}", scale=scale, runs=made, numbers=[], files=[])
+results.record(figures_folder(), "{name}", **about)
+"""
+
+
+def test_side_by_side_they_train_once_what_several_lack(project, store):
+    for name, seeds in (("04_two", 2), ("05_three", 3)):
+        notebook(project / "notebooks" / f"{name}.ipynb", SWEEP.format(name=name, seeds=seeds))
+    told: list[str] = []
+    chosen = reproduce.choose(["04", "05", "01"])
+    outcomes = list(reproduce.run_all(chosen, project / "a", {"scale": "smoke"}, told.append))
+    assert [(one.hits, one.misses) for one in outcomes] == [(0, 2), (2, 1), (0, 0)]
+    assert [one.error for one in outcomes] == [None] * 3
+    trained = [line for line in told if line.startswith("  MISS")]
+    assert len(trained) == 3
+    assert [line for line in told if line not in trained][:2] == ["04_two: ok", "05_three: ok"]
+    again = list(reproduce.run_all(chosen, project / "b", {"scale": "smoke"}))
+    assert [(one.hits, one.misses) for one in again] == [(2, 0), (3, 0), (0, 0)]
+    for one in ("01_good", "04_two", "05_three"):
+        copies = [project / x / "executed" / f"{one}.ipynb" for x in ("a", "b")]
+        assert len({copy.read_bytes() for copy in copies}) == 1
 
 
 def test_what_was_never_run_here_may_have_to_train(project, store):
@@ -103,8 +119,10 @@ def test_a_notebook_that_stops_itself_has_not_run(project, store):
 
 def test_the_report_has_a_line_for_each_notebook():
     outcomes = [
-        reproduce.Outcome("01_good", 12.3, 5, 2, ("table1",), None),
-        reproduce.Outcome("02_bad", 0.4, 0, 0, (), "cell 2: ValueError: no"),
+        reproduce.Outcome(
+            "01_good", 12.3, frozenset("abcdefg"), frozenset("ab"), ("table1",), None
+        ),
+        reproduce.Outcome("02_bad", 0.4, frozenset(), frozenset(), (), "cell 2: ValueError: no"),
     ]
     lines = reproduce.report(outcomes).splitlines()
     assert lines[1].split() == ["01_good", "table1", "12", "5", "2", "ok"]

@@ -1,0 +1,143 @@
+"""One seed, one result, to the last bit, however and wherever a run is made on one machine.
+
+Two workers, several threads a worker, clusters, kills and the store itself: see test_runs,
+test_cluster and test_progress.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from distributed import Client, LocalCluster
+
+from ssn3d import runs
+from ssn3d.config import RunConfig
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
+
+
+@pytest.fixture(scope="module")
+def config(tiny_config: RunConfig) -> RunConfig:
+    """As the notebooks' scales compute: in 16 bits, whose rounding shows any change of order."""
+    return replace(tiny_config, precision="bfloat16")
+
+
+@pytest.fixture(scope="module")
+def expected(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of the run as this process makes it."""
+    folder = tmp_path_factory.mktemp("expected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSN3D_RUNS", str(folder))
+        runs.load_or_train(config)
+    return contents(folder)
+
+
+@pytest.fixture
+def cells(config: RunConfig) -> list[str]:
+    """Three cells that make the run."""
+    return [
+        "from ssn3d.config import RunConfig\nfrom ssn3d.runs import load_or_train",
+        f"config = RunConfig(**{asdict(config)!r})",
+        "assert load_or_train(config).history",
+    ]
+
+
+@pytest.fixture
+def notebook(cells: list[str], tmp_path: Path) -> Path:
+    path = tmp_path / "run.ipynb"
+    content = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
+    )
+    nbformat.write(content, path)
+    return path
+
+
+@pytest.fixture
+def environment(store: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """For another process: an empty store, and all that tests below change, one at a time."""
+    yield os.environ | {
+        "PYTHONHASHSEED": "random",
+        "OMP_NUM_THREADS": "1",
+        "IPYTHONDIR": str(tmp_path / "ipython"),  # no start-up files
+    }
+    assert len(list(store.glob("*/made.json"))) == 1  # it was made there, and nothing else
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of all runs in a store, by the run's name and theirs."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.glob("[!.]*/*")
+        if file.name in RESULTS
+    }
+
+
+def python(*arguments: object, environment: dict[str, str], folder: Path = ROOT) -> None:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_the_seed_of_hashes_does_not_count_when_a_set_is_rendered_and_trained_on(
+    cells, environment, store, expected, tmp_path, seed
+):
+    own = {"PYTHONHASHSEED": seed, "SSN3D_DATA": str(tmp_path / "data")}
+    python("-c", "\n".join(cells), environment=environment | own)
+    assert contents(store) == expected
+
+
+def test_the_number_of_threads_in_the_environment_does_not_count(
+    cells, environment, store, expected
+):
+    python("-c", "\n".join(cells), environment=environment | {"OMP_NUM_THREADS": "2"})
+    assert contents(store) == expected
+
+
+def test_the_working_directory_does_not_count_nor_how_folders_are_named(
+    cells, environment, store, expected, tmp_path
+):
+    folder = tmp_path / "any where"
+    folder.mkdir()
+    own = {
+        name: os.path.relpath(environment[name], folder) for name in ("SSN3D_DATA", "SSN3D_RUNS")
+    }
+    python("-c", "\n".join(cells), environment=environment | own, folder=folder)
+    assert contents(store) == expected
+
+
+def test_a_kernel_of_papermill_gives_the_same_bits(
+    notebook, environment, store, expected, tmp_path
+):
+    output = tmp_path / "out.ipynb"
+    python("-m", "papermill", notebook, output, "--no-progress-bar", environment=environment)
+    assert contents(store) == expected
+
+
+def test_a_kernel_of_nbval_gives_the_same_bits(notebook, environment, store, expected):
+    options = ("--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider")
+    python("-m", "pytest", *options, notebook, environment=environment)
+    assert contents(store) == expected
+
+
+def test_one_worker_that_makes_all_runs_gives_the_same_bits(config, store, expected):
+    others = [replace(config, seed=seed) for seed in (1, 2)]
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        made = runs.sweep([*others, config], client=client)
+    assert len({run.id for run in made}) == 3
+    assert contents(store).items() >= expected.items()
