@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +95,8 @@ def run_all(
         stack.enter_context(_news(say, _stored()))
         if not (len(most) < 2 or elsewhere or alone or _all_stored(most, figures)):
             stack.enter_context(_own_workers())
-        pool = stack.enter_context(ProcessPoolExecutor(at_once, get_context("spawn")))
+        pool = ProcessPoolExecutor(at_once, get_context("spawn"), _end_with_parent)
+        stack.enter_context(pool)
         for outcome in chain(pool.map(work, most), map(work, [last])):
             say(f"{outcome.notebook}: {outcome.error or 'ok'}")
             yield outcome._replace(trained=outcome.trained - told)
@@ -242,6 +243,18 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
+
+
+def _end_with_parent() -> None:
+    """Where the main job is killed, nothing of it lives on; kernels end with this process."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _failed() -> Path:
