@@ -32,7 +32,7 @@ class Task(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A notebook of `make figures` on two cores, in seconds."""
+    """A notebook on two cores, in seconds, when `make figures` still took one after the other."""
 
     empty: float
     """From an empty store."""
