@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -93,7 +94,7 @@ def run_all(
     told: frozenset[str] = frozenset()
     with ExitStack() as stack:
         stack.enter_context(_news(say, _stored()))
-        if not (len(most) < 2 or elsewhere or alone or _all_stored(most, figures)):
+        if not (len(most) < 2 or elsewhere or alone):
             stack.enter_context(_own_workers())
         pool = ProcessPoolExecutor(at_once, get_context("spawn"), _end_with_parent)
         stack.enter_context(pool)
@@ -188,7 +189,7 @@ def _own_workers() -> Iterator[None]:
     """This machine's cores, as a cluster for all notebooks."""
     with this_machine() as client:
         # should this process be killed, its scheduler will not come back
-        wanted = {"SSN3D_CLUSTER": client.scheduler.address, "SSN3D_PATIENCE": "5"}
+        wanted = {"SSN3D_CLUSTER": client.scheduler.address, "SSN3D_PATIENCE": "60"}
         with _environment(wanted):
             yield
 
@@ -246,7 +247,8 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """Where the main job is killed, nothing of it lives on; kernels end with this process."""
+    """Where the main job ends, by Ctrl-C or a kill, this process does too, and its kernel with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = parent_process()
     assert parent is not None
 
@@ -265,14 +267,6 @@ def _in_words(failure: Exception) -> str:
     if isinstance(failure, papermill.PapermillExecutionError):
         return f"cell {failure.exec_count}: {failure.ename}: {failure.evalue}"
     return f"{type(failure).__name__}: {failure}"
-
-
-def _all_stored(chosen: Sequence[Path], figures: Path) -> bool:
-    """Whether all that notebooks used last time is in the store; if they want more, they train."""
-    used = [_made_by(figures, notebook.stem) for notebook in chosen]
-    return all(used) and _stored().issuperset(
-        name for made in used for entry in made.values() for name in entry["runs"]
-    )
 
 
 def _stored() -> set[str]:

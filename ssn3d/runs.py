@@ -231,7 +231,7 @@ def _on(
 ) -> Iterator[object]:
     """Have a function called for each configuration; one more is done at each step."""
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
-    folders |= {name: os.environ[name] for name in ["SSN3D_FOLDER"] if name in os.environ}
+    folders["SSN3D_FOLDER"] = os.environ.get("SSN3D_FOLDER", "")
     return workers.each(
         client,
         partial(_remote, function, **options),
@@ -264,7 +264,7 @@ def _remote(
 def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> AbstractContextManager[Any]:
     """Who is at hand for so many tasks, or None where this process is as fast."""
     if not configs:
-        return nullcontext(client)
+        return nullcontext()
     steps = sum(recipe_of(config).steps(config) for config in configs)
     return workers.at_hand(client, tasks if steps >= WORTH_PROCESSES else 1)
 

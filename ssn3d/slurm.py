@@ -59,7 +59,10 @@ def cluster(
     signal.signal(signal.SIGINT, interrupted)  # which dask-jobqueue takes for itself
     # a job at its limit of time is no fault of the work that it was at
     dask.config.set({"distributed.scheduler.allowed-failures": 100})
-    options = dask.config.get("jobqueue.slurm.scheduler-options", {})
+
+    def site(name: str, default: Any) -> Any:
+        return dask.config.get(f"jobqueue.slurm.{name}", None) or default
+
     return SLURMCluster(
         cores=1,
         processes=1,
@@ -68,11 +71,22 @@ def cluster(
         walltime=walltime,
         job_cpu=cpus,
         nanny=False,  # its processes may start none, as reading ahead does; `keep` starts anew
-        job_extra_directives=[*(["--gpus-per-task=1"] if gpu else []), *extra],
-        job_script_prologue=[f"export {name}={value}" for name, value in ENVIRONMENT.items()],
+        job_extra_directives=[
+            *site("job-extra-directives", []),
+            *(["--gpus-per-task=1"] if gpu else []),
+            *extra,
+        ],
+        job_script_prologue=[
+            *site("job-script-prologue", []),
+            *(f"export {name}={value}" for name, value in ENVIRONMENT.items()),
+        ],
         # Slurm itself sees to the memory
-        worker_extra_args=["--memory-limit", "0", *(["--resources", "GPU=1"] if gpu else [])],
-        scheduler_options={"port": port} | options,
+        worker_extra_args=[
+            *site("worker-extra-args", []),
+            *("--memory-limit", "0"),
+            *(["--resources", "GPU=1"] if gpu else []),
+        ],
+        scheduler_options={"port": port} | site("scheduler-options", {}),
     )
 
 
@@ -93,7 +107,10 @@ def check(script: str) -> None:
 
 
 def keep(jobs: int, slurm: Any, say: Callable[[str], None]) -> None:
-    """Keep so many jobs in Slurm's queue or running, till interrupted."""
+    """Keep so many jobs in Slurm's queue or running, till interrupted.
+
+    Jobs whose worker had come are asked for anew when they end; those that end before are not.
+    """
     say(f"dashboard {slurm.dashboard_link}, while this runs; the workers are for")
     say(f"ssn3d figures --cluster {slurm.scheduler_address}")
     with suppress(KeyboardInterrupt):

@@ -108,7 +108,7 @@ def read(folder: Path) -> Run[Any] | None:
             json.loads(texts["metrics.json"]),
             made,
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{folder} holds a damaged run ({error!r})") from None
 
 

@@ -33,7 +33,7 @@ PATIENCE = 300
 AT_FIRST = 10
 """Seconds to wait for a scheduler that was never heard of, or for a GPU where others work."""
 RETRIES = 2
-"""How often a piece of work is begun again after an OSError, which may be the machine's fault."""
+"""How often a piece of work is begun again after what may be a machine's fault."""
 LOOK = 5
 """Seconds without news after which to see whether anybody is still at work."""
 PROPAGATION = 3
@@ -151,18 +151,14 @@ def connected(address: str, seconds: float, **options: Any) -> Iterator[Any]:
     """
     from distributed import Client
 
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            client = Client(address, timeout=min(5, seconds), set_as_default=False, **options)
-            break
-        except (OSError, ValueError) as error:  # a ValueError will not mend itself
-            if isinstance(error, ValueError) or time.monotonic() > until:
-                raise Unmanned(
-                    f"expected a dask scheduler at {address!r}, got no answer in {seconds:.0f} s "
-                    f"({error}); start one, and give the address that it shows, such as "
-                    "tcp://10.0.0.1:8786"
-                ) from None
+    try:  # which asks again and again
+        client = Client(address, timeout=seconds, set_as_default=False, **options)
+    except (OSError, ValueError) as error:
+        raise Unmanned(
+            f"expected a dask scheduler at {address!r}, got no answer in {seconds:.0f} s "
+            f"({error}); start one, and give the address that it shows, such as "
+            "tcp://10.0.0.1:8786"
+        ) from None
     with client:
         yield client
 
@@ -239,19 +235,22 @@ def _finished(client: Any, tasks: Mapping[Any, int], gpu: bool) -> Sequence[Any]
 def _raise_unless_worth_it(task: Any, words: str, faults: int) -> None:
     from distributed import KilledWorker
 
-    error = task.exception()
-    if isinstance(error, KilledWorker):
-        raise RuntimeError(
-            f"{words}: all workers died that began it, {error.allowed_failures + 1} in number, the "
-            f"last at {error.last_worker.address}; see their logs: is it memory, or a limit of "
-            "time?  What is finished is kept; asking again goes on"
-        ) from None
-    if isinstance(error, OSError) and faults <= RETRIES:
+    error, trace = task.exception(), task.traceback()
+    task.release()  # or the same client, asked again, would give the same error
+    # a worker that dies is counted against all that it had, even what it had not begun
+    if isinstance(error, OSError | KilledWorker) and faults <= RETRIES:
         log.warning("%s: %r; trying again, %d of %d", words, error, faults, RETRIES)
         return
+    if isinstance(error, KilledWorker):
+        raise RuntimeError(
+            f"{words}: workers that had it, at work or waiting, died "
+            f"{faults * (error.allowed_failures + 1)} times, the last at "
+            f"{error.last_worker.address}; see their logs: is it memory, or a limit of time?  What "
+            "is finished is kept; asking again goes on"
+        ) from None
     log.error("%s: %r", words, error)
     error.add_note(f"This happened in a worker, in {words}.")
-    raise error.with_traceback(task.traceback())
+    raise error.with_traceback(trace)
 
 
 def _await_workers(client: Any, gpu: bool) -> None:
@@ -262,13 +261,18 @@ def _await_workers(client: Any, gpu: bool) -> None:
     """
     from distributed.comm import CommClosedError
 
-    start, told = time.monotonic(), False
+    start, told, there = time.monotonic(), False, False
     while True:
         if client.status not in ("running", "connecting"):
             raise CommClosedError("the scheduler is gone")
-        crew = client.scheduler_info(n_workers=-1)["workers"].values()
+        known = client.scheduler_info(n_workers=-1)
+        if "workers" not in known:  # closed meanwhile
+            raise CommClosedError("the scheduler is gone")
+        crew = known["workers"].values()
         if any(not gpu or worker["resources"].get("GPU", 0) >= 1 for worker in crew):
             return
+        if bool(crew) != there:
+            start, there = time.monotonic(), bool(crew)
         wait = AT_FIRST if crew else patience()
         slots = " --no-nanny --resources GPU=1" if gpu else ""
         got = f"{len(crew)} without" if crew else "none"

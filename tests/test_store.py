@@ -85,7 +85,7 @@ def test_a_changed_number_is_damage(folder, name):
         store.read(folder)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"sha256": {}}', '{"sha256": 3}'])
+@pytest.mark.parametrize("content", ["[]", "{}", "3", "null", '{"sha256": {}}', '{"sha256": 3}'])
 def test_a_record_without_digests_is_damage(folder, content):
     (folder / "made.json").write_text(content)
     with pytest.raises(ValueError, match="holds a damaged run"):

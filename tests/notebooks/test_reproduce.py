@@ -73,10 +73,6 @@ def test_side_by_side_they_train_once_what_several_lack(project, store):
         assert len({copy.read_bytes() for copy in copies}) == 1
 
 
-def test_what_was_never_run_here_may_have_to_train(project, store):
-    assert not reproduce._all_stored(reproduce.choose([]), project / "figures")
-
-
 def test_executed_copies_are_equal_byte_for_byte(project, store):
     source = project / "notebooks" / "01_good.ipynb"
     copies = []
