@@ -247,7 +247,7 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """Where the main job ends, by Ctrl-C or a kill, this process does too, and its kernel with it."""
+    """Where the main job ends, by Ctrl-C or a kill, so does this process, with its kernel."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = parent_process()
     assert parent is not None
