@@ -82,6 +82,7 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
             ) as cluster,
             Client(cluster) as local,
         ):
+            local.wait_for_workers(1)  # or the client may not know of any yet
             yield local
 
 

@@ -20,7 +20,7 @@ from ssn3d.runs import sweep
 from tests.benchmarks.harness import seconds, start, verdict
 
 CONFIG = RunConfig.preset("demo", "mars")
-STEPS, ROUNDS = 60, 5
+STEPS, ROUNDS = 60, 3
 
 
 def steps_a_second(precision: str, layout: str, threads: int) -> float:
