@@ -63,27 +63,37 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
     """A process for each core, but no more than `most`."""
     import dask
     from dask.system import CPU_COUNT
+    from distributed import Client, LocalCluster
 
-    quiet = {
+    settings = {
         "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.worker.profile.enabled": False,  # 200 kB more with each run
-        "logging.distributed": "critical",  # read when it is imported
     }
-    with dask.config.set(quiet):
-        from distributed import Client, LocalCluster
+    with (
+        dask.config.set(settings),
+        _silence("distributed"),  # of workers that are told to stop, some complain
+        LocalCluster(
+            n_workers=min(CPU_COUNT, most or CPU_COUNT),
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as local,
+    ):
+        local.wait_for_workers(1)  # or the client may not know of any yet
+        yield local
 
-        with (
-            LocalCluster(
-                n_workers=min(CPU_COUNT, most or CPU_COUNT),
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
-                memory_limit=None,
-                silence_logs=logging.CRITICAL,  # of workers that are told to stop, some complain
-            ) as cluster,
-            Client(cluster) as local,
-        ):
-            local.wait_for_workers(1)  # or the client may not know of any yet
-            yield local
+
+@contextmanager
+def _silence(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def each(
