@@ -39,14 +39,15 @@ def descend(
     history = {name: list(values) for name, values in (history or {}).items()}
     for step in range(len(history.get("total", [])) + 1, steps + 1):
         terms = terms_of(step)
-        values = {name: term.item() for name, term in terms.items()}
+        optimiser.zero_grad()
+        terms["total"].backward()
+        # all at once and only now: an accelerator works on while they are waited for
+        values = dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))
         if not all(map(math.isfinite, values.values())):
             raise FloatingPointError(
                 f"the loss is not finite at step {step} of {steps}: {values}; "
                 "lower learning_rate, or look for broken frames in the data"
             )
-        optimiser.zero_grad()
-        terms["total"].backward()
         optimiser.step()
         rate = float(optimiser.param_groups[0]["lr"])
         for name, value in (values | {"learning_rate": rate}).items():

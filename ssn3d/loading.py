@@ -150,7 +150,8 @@ def loaders_for(device: torch.device | str) -> int:
     """
     if torch.device(device).type == "cpu" or current_process().daemon:
         return 0
-    return min(len(sched_getaffinity(0)), 16)  # of the cores that a batch system gives
+    cores = len(sched_getaffinity(0)) // parallel.beside()  # of those that a batch system gives
+    return min(max(1, cores), 16)
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):

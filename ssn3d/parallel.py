@@ -5,6 +5,7 @@ the loss, so that hard triplets are found in the whole batch; normalisation coun
 too, and gradients are added up.  With one process, everything here does nothing.
 """
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -28,13 +29,23 @@ def start(device: str) -> torch.device:
     own = torch.device(device, int(here)) if device == "cuda" else torch.device(device)
     if own.type == "cuda":
         torch.cuda.set_device(own)
+    # a group's threads that outlive Python abort the process, so it must go before, wholly; what is
+    # imported here keeps, as a default, the group that it finds
+    from torch.distributed import nn as _  # noqa: F401
+
     dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    atexit.register(dist.destroy_process_group)
     return own
 
 
 def count() -> int:
     """How many processes there are."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def beside() -> int:
+    """How many of them this machine has."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def place() -> int:
@@ -63,6 +74,24 @@ def gathered(rows: Tensor) -> Tensor:
     Every process computes the same loss of them, so each takes the gradient of its own rows.
     """
     return rows if count() == 1 else _Gather.apply(rows)
+
+
+def dealt(items: Sequence[Item]) -> Sequence[Item]:
+    """This process's part of any number of items, as cards are dealt: it may be none."""
+    return items[place() :: count()]
+
+
+def collected(rows: Tensor) -> Tensor:
+    """The rows [k ...] of all items, of which each process has those of its `dealt` part."""
+    if count() == 1:
+        return rows
+    hands: list[Tensor] = [rows] * count()
+    dist.all_gather_object(hands, rows)
+    together = hands[0].new_empty(sum(map(len, hands)), *hands[0].shape[1:])
+    for place, hand in enumerate(hands):
+        if len(hand):
+            together[place :: count()] = hand
+    return together
 
 
 def agreed(answer: bool) -> bool:

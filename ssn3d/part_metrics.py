@@ -27,7 +27,7 @@ def measure(config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]) -> di
 
     Args:
         config: of the run.
-        model: trained, on the CPU.
+        model: trained.
         tracklets: of people not trained on; those with fewer frames than a clip, or without points,
             do not count.
 

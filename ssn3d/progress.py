@@ -102,8 +102,10 @@ class Progress:
                 own[name] = value
             if side == "optimiser":
                 place, _, name = name.partition(".")
-                # laid out in memory as the weight is, on which the optimiser's kernels rely
-                like = weights[int(place)] if value.ndim else value
+                # laid out in memory as the weight is, on which the optimiser's kernels rely, and
+                # where the weight is: fused ones want the number of steps there too
+                weight = weights[int(place)]
+                like = weight if value.ndim else weight.new_empty((), dtype=value.dtype)
                 moments[int(place)][name] = torch.empty_like(like).copy_(value)
         self.network.load_state_dict(own)
         for weight, known in zip(weights, moments, strict=True):

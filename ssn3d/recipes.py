@@ -60,7 +60,7 @@ def make_reid(
     )
     trained = time.perf_counter()
     metrics = train.measure(config, network, split, device=device)
-    metrics["parts"] = part_metrics.measure(config, network.cpu(), split.query)
+    metrics["parts"] = part_metrics.measure(config, network, split.query)
     return Made(network, history, metrics, _seconds(started, trained))
 
 

@@ -102,11 +102,15 @@ def fit(
             optimiser, config.decay_every * batches.steps, config.decay
         )
         parallel.join(model, optimiser)
+        learner = model
+        if config.compiled:  # the trunk alone, where most of the work is
+            trunk = torch.compile(model.backbone, dynamic=False)
+            learner = ReID(trunk, model.aggregator)  # type: ignore[arg-type]
         saved = Progress(progress, model, optimiser, schedule) if progress else None
         before = saved.resume() if saved else {}
         clips = batches.after(len(before.get("total", [])), device, loaders)
         history = descend(
-            lambda step: loss_terms(config, model, next(clips)),
+            lambda step: loss_terms(config, learner, next(clips)),
             config.epochs * batches.steps,
             optimiser,
             schedule,
@@ -169,6 +173,8 @@ def embed(
 ) -> Tensor:
     """One vector a tracklet: the mean over the snippets of its test clips, which cover all frames.
 
+    Under torchrun each process embeds its part of the tracklets, and all get all vectors.
+
     Args:
         config: of the run.
         model: the trained network.
@@ -186,16 +192,17 @@ def embed(
     if not tracklets:
         raise ValueError("embed: expected at least one tracklet, got none")
     _check_points(config, tracklets)
-    vectors, owners = [], []
+    own = parallel.dealt(tracklets)
+    vectors, owners = [torch.empty(0)], []
     with one_thread(device), torch.inference_mode(), _mixed_precision(config, device):
         for batch in test_batches(
-            config, tracklets, clips_per_batch=clips_per_batch, device=device, loaders=loaders
+            config, own, clips_per_batch=clips_per_batch, device=device, loaders=loaders
         ):
             vectors.append(model(batch.frames, batch.points).embedding.float().cpu())
             owners += batch.owners
-    snippets, rows = torch.cat(vectors), torch.tensor(owners)
-    totals = snippets.new_zeros(len(tracklets), snippets.shape[1]).index_add_(0, rows, snippets)
-    return totals / rows.bincount()[:, None]
+    snippets, rows = torch.cat(vectors), torch.tensor(owners, dtype=torch.long)
+    totals = snippets.new_zeros(len(own), *snippets.shape[1:]).index_add_(0, rows, snippets)
+    return parallel.collected(totals / rows.bincount()[:, None])
 
 
 def evaluate(
@@ -279,12 +286,15 @@ def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequ
 def find_parts_of(
     config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]]
 ) -> Parts:
-    """As `find_parts`, in several clips of one length: b of them."""
-    with one_thread(), torch.inference_mode():
-        parts = model.eval()(*load_clips(config, clips)).parts
+    """As `find_parts`, in several clips of one length: b of them, on the CPU."""
+    device = next(model.parameters()).device
+    with one_thread(device), torch.inference_mode():
+        frames, points = load_clips(config, clips)
+        points = None if points is None else points.to(device)
+        parts = model.eval()(frames.to(device), points).parts
     if parts is None:
         raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
-    return parts
+    return Parts(*(field.cpu() for field in parts))
 
 
 def measure(

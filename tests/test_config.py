@@ -49,6 +49,7 @@ OTHER = {
     "dense_chunks": False,
     "flip": False,
     "precision": "bfloat16",
+    "compiled": True,
     "seed": 1,
     "test_frames": 64,
     "test_protocol": "full",

@@ -120,6 +120,20 @@ def test_a_damaged_file_counts_as_nothing(parts, tmp_path, caplog, damage):
     assert "cannot be resumed from" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore:for weight.*no-op", "ignore:for bias.*no-op")
+def test_all_that_the_optimiser_knows_goes_where_the_weights_are(parts, tmp_path):
+    taken(parts, tmp_path / "run", 2)
+    other = nn.Linear(3, 2, device="meta")  # an accelerator that every machine has
+    optimiser = torch.optim.Adam(other.parameters())
+    Progress(tmp_path / "run", other, optimiser).resume()
+    known = optimiser.state[other.weight]
+    assert {name: value.device.type for name, value in known.items()} == {
+        "step": "meta",
+        "exp_avg": "meta",
+        "exp_avg_sq": "meta",
+    }
+
+
 def test_the_progress_of_another_network_is_refused(parts, tmp_path):
     taken(parts, tmp_path / "run", 2)
     other = nn.Linear(4, 2)

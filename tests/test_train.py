@@ -81,6 +81,23 @@ def test_one_seed_gives_one_network(tiny_config, tiny_split, trained):
     assert history == trained[1]
 
 
+def test_a_compiled_trunk_learns_the_same(tiny_config, tiny_split, trained, monkeypatch):
+    compiled = []
+
+    def traced(module, **options):  # what a compiler would be given, run as it is
+        compiled.append(module)
+        return torch._dynamo.optimize("aot_eager", **options)(module)
+
+    monkeypatch.setattr(torch, "compile", traced)
+    network, history = train.fit(replace(tiny_config, compiled=True), tiny_split.train)
+    assert compiled == [network.backbone]
+    for term, values in trained[1].items():
+        assert history[term] == pytest.approx(values, rel=1e-4)
+    assert network.state_dict().keys() == trained[0].state_dict().keys()
+    for one, other in zip(network.parameters(), trained[0].parameters(), strict=True):
+        assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 def test_another_seed_gives_another_network(tiny_config, tiny_split, trained):
     network, history = train.fit(replace(tiny_config, seed=1), tiny_split.train)
     assert not same_weights(network, trained[0])
@@ -322,12 +339,13 @@ def test_parts_are_found_in_the_frames_asked_for(tiny_config, tiny_split, traine
 
 
 def test_methods_without_parts_cannot_be_asked_for_them(tiny_config, tiny_split, trained):
-    class Blind(torch.nn.Module):
-        def forward(self, frames, points):
-            return trained[0](frames)._replace(parts=None)
+    class Blind(ReID):
+        def forward(self, clips, points=None):
+            return super().forward(clips, points)._replace(parts=None)
 
+    blind = Blind(trained[0].backbone, trained[0].aggregator)
     with pytest.raises(ValueError, match="'ssn3d' knows no parts"):
-        train.find_parts(tiny_config, Blind(), tiny_split.query[0], [0, 1, 2, 3])
+        train.find_parts(tiny_config, blind, tiny_split.query[0], [0, 1, 2, 3])
 
 
 def test_a_summary_says_who_was_found_at_which_rank(tiny_config, tiny_split, trained):

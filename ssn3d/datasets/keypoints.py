@@ -127,11 +127,11 @@ def _array(archive: ZipFile, name: str, kind: str) -> NDArray[Any]:
         raise ValueError(f"expected {name} of at most {LARGEST} bytes, got {size}")
     with archive.open(f"{name}.npy") as file:
         np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         content = bytearray(file.read())
     if dtype.kind != kind:
         raise ValueError(f"expected {name} of kind {kind!r}, got {dtype}")
-    return np.frombuffer(content, dtype).reshape(shape)
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
 def labelled_frames(points: Points, count: int = 2, apart: int = 8) -> list[int]:

@@ -108,6 +108,17 @@ def test_an_array_that_does_not_fit_is_refused(tracklet, tmp_path, name, value, 
         keypoints.load(tmp_path)
 
 
+def test_arrays_stored_column_by_column_are_read_as_they_were(tracklet, tmp_path):
+    points = tracklet(4, 1, points=True).points
+    keypoints.save({"1.png": points}, tmp_path)
+    path = tmp_path / keypoints.POINTS_FILE
+    with np.load(path) as stored:
+        turned = {name: np.asfortranarray(stored[name]) for name in stored.files}
+    np.savez(path, **turned)
+    for field, value in zip(points, keypoints.load(tmp_path)["1.png"], strict=True):
+        torch.testing.assert_close(value, field, rtol=0, atol=0, equal_nan=True)
+
+
 def test_an_array_too_large_is_refused(tracklet, tmp_path, monkeypatch):
     keypoints.save({"1.png": tracklet(1, 1, points=True).points}, tmp_path)
     monkeypatch.setattr(keypoints, "LARGEST", 300)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ssn3d import parallel, runs
+from ssn3d import parallel, runs, train
 
 TRAINING = """
 import json
@@ -19,13 +19,17 @@ import sys
 
 import torch
 
-from ssn3d import parallel, runs
+from ssn3d import data, parallel, runs, train
 from ssn3d.config import RunConfig
 
 torch.set_num_threads(1)
 device = parallel.start("cpu")
 run = runs.load_or_train(RunConfig(**json.loads(sys.argv[1])), device=device)
 print(run.id)
+# one tracklet, of which the second process has none, and an odd number
+split = data.split_of(run.config)
+for one in split.query[:1], split.query[:3]:
+    print(train.embed(run.config, run.model(), one).tolist())
 """
 
 
@@ -66,6 +70,16 @@ def test_two_processes_train_as_one(tiny_config, store, tmp_path, monkeypatch):
     for weight, value in load_file(one.folder / "weights.safetensors").items():
         torch.testing.assert_close(theirs[weight], value, rtol=1e-3, atol=1e-4, msg=weight)
     assert one.metrics["mean_ap"] == pytest.approx(two.metrics["mean_ap"], abs=1e-6)
+
+
+def test_two_processes_embed_as_one(tiny_config, tiny_split, store):
+    printed = trained_by_two(tiny_config, store).splitlines()
+    told = [torch.tensor(json.loads(line)) for line in printed if line.startswith("[")]
+    assert sorted(map(len, told)) == [1, 1, 3, 3]
+    network = runs.load_or_train(tiny_config).model()
+    for vectors in told:
+        alone = train.embed(tiny_config, network, tiny_split.query[: len(vectors)])
+        torch.testing.assert_close(vectors, alone)
 
 
 def test_alone_nothing_is_shared():
