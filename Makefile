@@ -1,6 +1,6 @@
 # make figures   regenerate every table and figure into figures/
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
-# make test      style, types, unit tests, faults and clusters, notebooks
+# make test      style, types, unit tests, widgets, faults and clusters, notebooks
 # make unit      the unit tests alone
 # make lint      style and types alone
 # make bench     how fast, against named baselines; see tests/benchmarks/README.md
@@ -25,12 +25,13 @@ studies: $(READY)
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \
 	&& echo "== unit tests" && $(MAKE) --no-print-directory unit \
+	&& echo "== widgets in a browser" && $(BIN)/python -m pytest tests/browser \
 	&& echo "== faults, clusters, repeatability" && $(BIN)/python -m pytest tests/processes \
 	&& echo "== notebooks, at smoke scale" && $(BIN)/python -m pytest tests/notebooks \
 	&& echo "== all is well after $$(( $$(date +%s) - start )) seconds"
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/notebooks --ignore tests/processes
+	$(BIN)/python -m pytest tests $(addprefix --ignore tests/,browser notebooks processes)
 
 lint: $(READY)
 	@echo "== style and types"

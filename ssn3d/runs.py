@@ -26,7 +26,16 @@ from .recipes import kind_of, recipe_of
 from .settings import Settings
 from .store import Run, store_folder
 
-__all__ = ["Run", "describe", "find", "identify", "load_or_train", "prepare", "sweep"]
+__all__ = [
+    "Run",
+    "describe",
+    "device_name",
+    "find",
+    "identify",
+    "load_or_train",
+    "prepare",
+    "sweep",
+]
 
 Config = TypeVar("Config", bound=Settings)
 
@@ -163,7 +172,7 @@ def _make(
         "why": why,
         "data": recipe.identity_of(config),
         "code": _code(recipe.modules(config)),
-        "device": _device_name(device),
+        "device": device_name(device),
         "seconds": seconds,
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
@@ -278,8 +287,9 @@ def _code(modules: tuple[str, ...]) -> str:
     )
 
 
-def _device_name(device: torch.device | str) -> str:
+def device_name(device: torch.device | str) -> str:
+    """What computes, as the record of a run says it."""
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return torch.cuda.getdevice_name(device)
     return f"{platform.machine()} CPU, one thread"
