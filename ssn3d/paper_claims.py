@@ -226,7 +226,7 @@ def _studies() -> Iterator[Claim]:
     yield claim(
         id="misaligned",
         title="The more people stray in their boxes, the more SSN3D is worth",
-        where='Abstract: "address the appearance misalignment"',
+        where='Introduction, first contribution: "address the appearance misalignment problem"',
         test="SSN3D's lead in top-1 is greater where boxes stray by 20 % than where they do not at "
         "all, all methods trained anew on each.",
         caveat=f"{SMALL} One data set, two levels; straying is a random walk and shaking of the "
@@ -259,7 +259,7 @@ def _studies() -> Iterator[Claim]:
     yield quality(
         id="more-labels",
         title="More labelled frames are better",
-        where='Conclusion, which plans for "less or partial labeled data"',
+        where='asked by us; the Conclusion plans for "less or partial labeled data"',
         test="More queries answered rightly (top-1) with all frames labelled than with one a "
         "tracklet.",
         caveat=f"{SMALL} Two labelled frames go with each clip in both, drawn from all or the same "

@@ -291,5 +291,5 @@ def device_name(device: torch.device | str) -> str:
     """What computes, as the record of a run says it."""
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.cuda.getdevice_name(device)
+        return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, one thread"

@@ -88,11 +88,11 @@ def markdown(table: pd.DataFrame) -> str:
         return " ".join(label) if isinstance(label, tuple) else str(label)
 
     keys = [key if isinstance(key, tuple) else (key,) for key in table.index]
-    width = len(keys[0])
+    names = [name or "" for name in table.index.names]
     return "\n".join(
         [
-            line([""] * width + [words(column) for column in table.columns]),
-            line(["---"] * (width + len(table.columns))),
+            line([*names, *map(words, table.columns)]),
+            line(["---"] * (len(names) + len(table.columns))),
             *(line((*key, *row)) for key, row in zip(keys, table.to_numpy(), strict=True)),
         ]
     )

@@ -330,3 +330,9 @@ def test_workers_of_several_threads_take_turns(tiny_config, store, tmp_path, mon
     beside = [contents(run) for run in runs.sweep(wanted)]
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "one by one"))
     assert [contents(run) for run in runs.sweep(wanted)] == beside
+
+
+def test_a_run_says_which_device_computed_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"an accelerator, {device}")
+    assert runs.device_name("cuda:1") == "an accelerator, cuda:1"
+    assert "CPU, one thread" in runs.device_name("cpu")

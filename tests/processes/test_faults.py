@@ -307,7 +307,8 @@ cli.main()
 """
 
 
-def test_figures_killed_midway_are_made_when_asked_for_again(store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_figures_ended_midway_are_made_when_asked_for_again(store, tmp_path, monkeypatch, by):
     (tmp_path / "notebooks").mkdir()
     cells = ['scale: str = "demo"', WAITING]
     source = nbformat.v4.new_notebook(
@@ -323,13 +324,18 @@ def test_figures_killed_midway_are_made_when_asked_for_again(store, tmp_path, mo
     with subprocess.Popen(
         [sys.executable, "-c", FIGURES, str(tmp_path), *command],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=(tmp_path / "said").open("w"),
+        start_new_session=True,
     ) as job:
         while job.poll() is None and not (kernel.exists() and kernel.read_text()):
             time.sleep(0.05)
         crew = psutil.Process(job.pid).children(recursive=True)
-        job.kill()
+        if by == signal.SIGINT:
+            os.killpg(job.pid, by)  # as a terminal does, to all that it has started
+        else:
+            job.send_signal(by)
     assert kernel.exists(), "it ended by itself"
+    assert "Traceback" not in (tmp_path / "said").read_text()
     _, left = psutil.wait_procs(crew, timeout=20)
     assert not left, "kernels or workers work on for nobody"
     monkeypatch.setattr(reproduce, "project_folder", lambda: tmp_path)
