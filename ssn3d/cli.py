@@ -121,6 +121,7 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
             f"measured in {seconds['test']:.0f} s; at most {costs.peak_memory(own) / 2**30:.2f} "
             "GiB of memory"
         )
+    parallel.leave()
 
 
 @main.command()

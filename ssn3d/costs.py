@@ -46,7 +46,7 @@ def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
     Runs that were made side by side slow each other, so compare only what was made alike.
     """
     return median(
-        len(run.history["total"])
+        (len(run.history["total"]) - run.made.get("resumed_after", 0))
         * (run.config.ids_per_batch * run.config.clips_per_id)
         / max(run.made["seconds"]["train"], 1e-9)
         for run in runs

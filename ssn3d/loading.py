@@ -113,22 +113,20 @@ def test_batches(
     if clips_per_batch is None:
         pixels = config.test_frames * config.height * config.width
         clips_per_batch = max(1, PIXELS.get(torch.device(device).type, 2**19) // pixels)
+    batches = list(_by_length(clips, clips_per_batch))
+    if loaders is None:
+        loaders = min(loaders_for(device), max(0, len(batches) - 1))  # none for one batch
     loader = DataLoader(
-        _Batches(config, tracklets, list(_by_length(clips, clips_per_batch))),
-        batch_size=None,
-        **_reading_ahead(device, loaders),
+        _Batches(config, tracklets, batches), batch_size=None, **_reading_ahead(device, loaders)
     )
     for frames, points, owners in loader:
+        frames = frames.to(device, non_blocking=True)  # as it was read: pinned
         if split:
             pattern, t = "k (t s) ... -> (k s) t ...", config.clip_frames
             owners = [owner for owner in owners for _ in range(frames.shape[1] // t)]
             frames = rearrange(frames, pattern, t=t)
             points = None if points is None else rearrange(points, pattern, t=t)
-        yield TestClips(
-            frames.to(device, non_blocking=True),
-            None if points is None else points.to(device, non_blocking=True),
-            owners,
-        )
+        yield TestClips(frames, None if points is None else points.to(device), owners)
 
 
 def load_clips(
@@ -190,6 +188,6 @@ def _reading_ahead(device: torch.device | str, loaders: int | None) -> dict:
     return {
         "num_workers": workers,
         "pin_memory": torch.device(device).type == "cuda",
-        "prefetch_factor": 4 if workers else None,
+        "prefetch_factor": 2 if workers else None,  # of what shared memory holds, often little
         "generator": torch.Generator(),  # never needed, but without one the global one is moved
     }

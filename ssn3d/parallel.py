@@ -5,9 +5,9 @@ the loss, so that hard triplets are found in the whole batch; normalisation coun
 too, and gradients are added up.  With one process, everything here does nothing.
 """
 
-import atexit
 import os
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -22,20 +22,37 @@ def start(device: str) -> torch.device:
 
     Args:
         device: "cuda", of which each process takes its own, or "cpu".
+
+    Raises:
+        ValueError: one device for all processes.
     """
+    own = torch.device(device)
     here = os.environ.get("LOCAL_RANK")
     if here is None:
-        return torch.device(device)
-    own = torch.device(device, int(here)) if device == "cuda" else torch.device(device)
+        return own
+    if own.index is not None:
+        raise ValueError(
+            f"under torchrun each process takes a device of its own, got {device!r} for all; "
+            f"say {own.type!r}"
+        )
+    own = torch.device(own.type, int(here)) if own.type == "cuda" else own
     if own.type == "cuda":
         torch.cuda.set_device(own)
-    # a group's threads that outlive Python abort the process, so it must go before, wholly; what is
-    # imported here keeps, as a default, the group that it finds
+    # what is imported here keeps, as a default, the group that it finds, which then never ends
     from torch.distributed import nn as _  # noqa: F401
 
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
-    atexit.register(dist.destroy_process_group)
+    # one may wait long for the others: where another job makes the run, until that is done
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=timedelta(days=7))
     return own
+
+
+def leave() -> None:
+    """Part from the others, as all do at the end; Python aborts over a group's threads else.
+
+    Not after an error: who has one just ends, for others may wait for it, and torchrun ends them.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def count() -> int:

@@ -157,11 +157,11 @@ def _make(
     on_step: OnStep | None,
 ) -> None:
     recipe = recipe_of(config)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         recipe.build(config).to(device)  # what keeps it from being built shows before long work
     progress = store_folder() / f"{name}.progress"
     try:
-        network, history, metrics, seconds = recipe.make(config, device, progress, on_step)
+        result = recipe.make(config, device, progress, on_step)
     except KeyboardInterrupt:
         log.warning("interrupted; asked for again, %s goes on where it was last saved", name)
         raise
@@ -173,11 +173,12 @@ def _make(
         "data": recipe.identity_of(config),
         "code": _code(recipe.modules(config)),
         "device": device_name(device),
-        "seconds": seconds,
+        "seconds": result.seconds,
+        "resumed_after": result.resumed_after,
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
     }
-    store.write(store_folder() / name, config, network, history, metrics, made)
+    store.write(store_folder() / name, config, result.network, result.history, result.metrics, made)
     progress.unlink(missing_ok=True)
 
 

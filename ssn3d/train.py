@@ -91,7 +91,7 @@ def fit(
         ValueError: see `loading.TrainingBatches` and `Progress.resume`.
     """
     batches = TrainingBatches(config, train)
-    with one_thread(device), torch.random.fork_rng():
+    with one_thread(device), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)  # for the weights; all else has streams of its own
         model = build(config).to(device)
         model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -105,7 +105,7 @@ def fit(
         learner = model
         if config.compiled:  # the trunk alone, where most of the work is
             trunk = torch.compile(model.backbone, dynamic=False)
-            learner = ReID(trunk, model.aggregator)  # type: ignore[arg-type]
+            learner = ReID(trunk, model.aggregator).to(device)  # type: ignore[arg-type]
         saved = Progress(progress, model, optimiser, schedule) if progress else None
         before = saved.resume() if saved else {}
         clips = batches.after(len(before.get("total", [])), device, loaders)

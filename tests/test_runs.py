@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import torch
 
 from ssn3d import data, runs, train
 from ssn3d.datasets import identity, rendered
@@ -89,7 +90,8 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    assert set(made) == {"kind", "why", "data", "code", "device", "seconds", "versions", "sha256"}
+    told = {"kind", "why", "data", "code", "device", "seconds", "resumed_after", "versions"}
+    assert set(made) == told | {"sha256"}
     assert set(made["versions"]) == {"python", "ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)

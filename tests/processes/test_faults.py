@@ -249,7 +249,9 @@ def test_a_clock_that_jumps_changes_nothing(tiny_config, store, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         runs.load_or_train(config, on_step=stop_at_four)
     years_away(tmp_path)
-    assert contents(runs.load_or_train(config, on_step=stop_at_four)) == whole
+    again = runs.load_or_train(config, on_step=stop_at_four)
+    assert contents(again) == whole
+    assert again.made["resumed_after"] == 4
     years_away(tmp_path)
     assert contents(runs.load_or_train(config, on_step=stop_at_four)) == whole
     assert taken == [1, 2, 3, 4, 5, 6]  # the fourth was saved, and nothing was made twice

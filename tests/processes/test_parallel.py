@@ -30,6 +30,7 @@ print(run.id)
 split = data.split_of(run.config)
 for one in split.query[:1], split.query[:3]:
     print(train.embed(run.config, run.model(), one).tolist())
+parallel.leave()
 """
 
 
@@ -90,6 +91,13 @@ def test_alone_nothing_is_shared():
     assert parallel.gathered(rows) is rows
     assert parallel.agreed(True) and not parallel.agreed(False)
     assert parallel.start("cpu") == torch.device("cpu")
+    parallel.leave()
+
+
+def test_one_device_for_all_processes_is_refused(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ValueError, match="takes a device of its own, got 'cuda:0' for all; say"):
+        parallel.start("cuda:0")
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
