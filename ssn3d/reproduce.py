@@ -23,7 +23,7 @@ from .config import nearest
 from .data import project_folder
 from .runs import describe
 from .store import store_folder
-from .workers import this_machine
+from .workers import deaf, this_machine
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""
@@ -98,7 +98,9 @@ def run_all(
             stack.enter_context(_own_workers())
         pool = ProcessPoolExecutor(at_once, get_context("spawn"), _end_with_parent)
         stack.enter_context(pool)
-        for outcome in chain(pool.map(work, most), map(work, [last])):
+        with deaf():
+            beside = pool.map(work, most)
+        for outcome in chain(beside, map(work, [last])):
             say(f"{outcome.notebook}: {outcome.error or 'ok'}")
             yield outcome._replace(trained=outcome.trained - told)
             told |= outcome.trained

@@ -7,6 +7,8 @@ back.  So whatever dies, what was not heard of is asked for again, and is found 
 import logging
 import os
 import platform
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,17 +74,36 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         _silence("distributed"),  # of workers that are told to stop, some complain
-        LocalCluster(
-            n_workers=min(CPU_COUNT, most or CPU_COUNT),
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as local,
+        ExitStack() as stack,
     ):
+        with deaf():
+            cluster = LocalCluster(
+                n_workers=min(CPU_COUNT, most or CPU_COUNT),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            )
+        stack.enter_context(cluster)
+        local = stack.enter_context(Client(cluster))
         local.wait_for_workers(1)  # or the client may not know of any yet
         yield local
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C, which a terminal sends to all there are.
+
+    They would each complain of it; it is for this process, which hears it afterwards, to end them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other may say so
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which is handed down
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

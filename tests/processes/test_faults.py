@@ -323,12 +323,15 @@ def test_figures_ended_midway_are_made_when_asked_for_again(store, tmp_path, mon
         nbformat.write(source, tmp_path / "notebooks" / f"{name}.ipynb")
     out, kernel = tmp_path / "out", tmp_path / "kernel"
     command = ["figures", "--scale", "smoke", "--out", str(out)]
-    with subprocess.Popen(
-        [sys.executable, "-c", FIGURES, str(tmp_path), *command],
-        stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "said").open("w"),
-        start_new_session=True,
-    ) as job:
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(
+            [sys.executable, "-c", FIGURES, str(tmp_path), *command],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        ) as job,
+    ):
         while job.poll() is None and not (kernel.exists() and kernel.read_text()):
             time.sleep(0.05)
         crew = psutil.Process(job.pid).children(recursive=True)
