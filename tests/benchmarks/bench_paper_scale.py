@@ -9,6 +9,7 @@ training that was cut off goes on when it is asked for again.  Without a GPU, sm
 """
 
 import argparse
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -32,7 +33,7 @@ from tests.benchmarks.bench_scaling import STEPS, cost
 from tests.benchmarks.harness import seconds
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "32 bits": {"precision": "float32"},
+    "32 bits (convolutions: TF32)": {"precision": "float32"},
     "16 bits": {},
     "16 bits, kernels tried out": {},
     "16 bits, compiled": {"compiled": True},
@@ -73,6 +74,7 @@ def measured(
     The losses of a step are read at its end, so the device has by then done all but the update.
     """
     if device.type == "cuda":
+        gc.collect()  # of the variant before
         torch.cuda.reset_peak_memory_stats(device)
     ends = [perf_counter()]
     short = replace(config, epochs=1, steps_per_epoch=warm + steps)
@@ -95,24 +97,24 @@ def measured(
 
 def product_rate(device: torch.device) -> float:
     """Operations a second of a large product of 16-bit matrices, as far as one will get."""
-    size = 8192 if device.type == "cuda" else 2048
+    size, times = (8192, 100) if device.type == "cuda" else (2048, 10)
     one = torch.randn(size, size, device=device, dtype=torch.bfloat16)
 
     def several() -> None:
-        for _ in range(10):
+        for _ in range(times):
             one @ one
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
     with one_thread(device):
         several()
-        return 10 * 2 * size**3 / seconds(several)
+        return times * 2 * size**3 / seconds(several)
 
 
 def frames_read(config: RunConfig, split: Split, device: torch.device, batches: int) -> float:
     """Frames a second that reach the device with no network in the way."""
     reading = loading.TrainingBatches(config, split.train).after(0, device)
-    first = next(reading)
+    first, *_ = islice(reading, batches)  # what is read ahead at the start is not counted
     frames = first.frames[:, :, 0, 0, 0].numel() + first.labelled[:, :, 0, 0, 0].numel()
     return batches * frames / seconds(lambda: list(islice(reading, batches)))
 
@@ -121,13 +123,14 @@ def profiled(config: RunConfig, split: Split, device: torch.device, steps: int) 
     """Print where the time of a step goes, on the device itself if it is none of this machine's."""
     short = replace(config, epochs=1, steps_per_epoch=2 * steps)
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
-    ends: list[float] = []
+    begins, ends = [], []
     plan = schedule(wait=steps - 1, warmup=1, active=steps)
     with profile(activities=kinds, schedule=plan, acc_events=True) as watch:
 
         def on_step(*_: object) -> None:
-            watch.step()
             ends.append(perf_counter())
+            watch.step()  # at the end it takes long itself
+            begins.append(perf_counter())
 
         train.fit(short, split.train, device=device, on_step=on_step)
     own, kind = "self_cpu_time_total", DeviceType.CPU
@@ -140,7 +143,7 @@ def profiled(config: RunConfig, split: Split, device: torch.device, steps: int) 
         for piece in pieces
         if piece.device_type == kind and not piece.is_user_annotation
     )
-    share = busy / 1e6 / (ends[-1] - ends[steps - 1])
+    share = busy / 1e6 / (ends[-1] - begins[steps - 1])
     print(f"at work for {share:.0%} of the time, under the profiler", flush=True)
 
 
@@ -154,7 +157,7 @@ def speed(config: RunConfig, split: Split, device: torch.device, out: Path, step
     for variant, changes in VARIANTS.items():
         torch.backends.cudnn.benchmark = "tried out" in variant
         rows[variant] = measured(
-            replace(config, **changes), split, device, warm=max(2, steps // 4), steps=steps
+            replace(config, **changes), split, device, warm=max(2, steps // 3), steps=steps
         )
         rows[variant]["share of the product's rate"] = (
             rows[variant]["10^12 operations a second"] * 1e12 / rate
@@ -172,7 +175,7 @@ def speed(config: RunConfig, split: Split, device: torch.device, out: Path, step
     common = {"device": name, "torch": torch.__version__, "product": rate, "frames read": reads}
     numbers = [common | {"variant": variant} | row for variant, row in rows.items()]
     record(out, "speed", [], numbers, [out / "speed.md"])
-    profiled(config, split, device, max(2, steps // 4))
+    profiled(config, split, device, max(2, steps // 30))
 
 
 def training(config: RunConfig, device: torch.device, out: Path) -> None:
@@ -202,7 +205,7 @@ def main() -> None:
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--steps", type=int, default=60 if cuda else 4, help="0: no speed")
+    parser.add_argument("--steps", type=int, default=300 if cuda else 4, help="0: no speed")
     parser.add_argument("--epochs", type=int, default=0, help="of a training; 0: none")
     parser.add_argument("--out", type=Path, default=Path("build/paper_scale"))
     arguments = parser.parse_args()
