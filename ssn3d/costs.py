@@ -43,10 +43,11 @@ def count(config: RunConfig) -> Cost:
 def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
     """Training clips in a second, the median over runs, as each one's record says.
 
+    Of a training that was interrupted, the steps since it was resumed count.
     Runs that were made side by side slow each other, so compare only what was made alike.
     """
     return median(
-        (len(run.history["total"]) - run.made.get("resumed_after", 0))
+        (len(run.history["total"]) - run.made["resumed_after"])
         * (run.config.ids_per_batch * run.config.clips_per_id)
         / max(run.made["seconds"]["train"], 1e-9)
         for run in runs

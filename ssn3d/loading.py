@@ -120,7 +120,7 @@ def test_batches(
         _Batches(config, tracklets, batches), batch_size=None, **_reading_ahead(device, loaders)
     )
     for frames, points, owners in loader:
-        frames = frames.to(device, non_blocking=True)  # as it was read: pinned
+        frames = frames.to(device, non_blocking=True)  # before it is rearranged, while it is pinned
         if split:
             pattern, t = "k (t s) ... -> (k s) t ...", config.clip_frames
             owners = [owner for owner in owners for _ in range(frames.shape[1] // t)]
@@ -188,6 +188,6 @@ def _reading_ahead(device: torch.device | str, loaders: int | None) -> dict:
     return {
         "num_workers": workers,
         "pin_memory": torch.device(device).type == "cuda",
-        "prefetch_factor": 2 if workers else None,  # of what shared memory holds, often little
+        "prefetch_factor": 2 if workers else None,  # /dev/shm is often small
         "generator": torch.Generator(),  # never needed, but without one the global one is moved
     }

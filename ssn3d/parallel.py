@@ -20,6 +20,8 @@ Item = TypeVar("Item")
 def start(device: str) -> torch.device:
     """Join the processes that torchrun started, if it did; returns this one's device.
 
+    They wait for each other as long as it takes, a week at most.
+
     Args:
         device: "cuda", of which each process takes its own, or "cpu".
 
@@ -38,18 +40,18 @@ def start(device: str) -> torch.device:
     own = torch.device(own.type, int(here)) if own.type == "cuda" else own
     if own.type == "cuda":
         torch.cuda.set_device(own)
-    # what is imported here keeps, as a default, the group that it finds, which then never ends
+    # it takes the default group as it is imported: later, it would keep that from ever ending
     from torch.distributed import nn as _  # noqa: F401
 
-    # one may wait long for the others: where another job makes the run, until that is done
+    # where another job makes the run, the first waits until that is done, the others for the first
     dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=timedelta(days=7))
     return own
 
 
 def leave() -> None:
-    """Part from the others, as all do at the end; Python aborts over a group's threads else.
+    """Part from the others, as all do at the end, or Python may abort as it ends.
 
-    Not after an error: who has one just ends, for others may wait for it, and torchrun ends them.
+    Not after an error: this would wait for processes that wait themselves; torchrun ends them.
     """
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -24,8 +24,6 @@ class Made(NamedTuple):
     metrics: dict[str, Any]
     seconds: dict[str, float]
     """Of training and of testing."""
-    resumed_after: int = 0
-    """Steps that an interrupted training had taken, in a time of their own."""
 
 
 class Recipe(NamedTuple):
@@ -56,23 +54,14 @@ def make_reid(
     """Train and test a network that tells people apart; see `train`."""
     split = data.split_of(config)
     train.check(config, split)
-    taken = 0
-
-    def count(step: int, steps: int, terms: dict[str, float]) -> None:
-        nonlocal taken
-        taken += 1
-        if on_step:
-            on_step(step, steps, terms)
-
     started = time.perf_counter()
     network, history = train.fit(
-        config, split.train, device=device, progress=progress, on_step=count
+        config, split.train, device=device, progress=progress, on_step=on_step
     )
     trained = time.perf_counter()
     metrics = train.measure(config, network, split, device=device)
     metrics["parts"] = part_metrics.measure(config, network, split.query)
-    before = len(history["total"]) - taken
-    return Made(network, history, metrics, _seconds(started, trained), before)
+    return Made(network, history, metrics, _seconds(started, trained))
 
 
 def make_study(

@@ -251,6 +251,7 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
 def _end_with_parent() -> None:
     """Where the main job ends, by Ctrl-C or a kill, so does this process, with its kernel."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `deaf`
     parent = parent_process()
     assert parent is not None
 

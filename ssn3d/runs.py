@@ -160,8 +160,16 @@ def _make(
     with torch.random.fork_rng(devices=[]):
         recipe.build(config).to(device)  # what keeps it from being built shows before long work
     progress = store_folder() / f"{name}.progress"
+    taken = 0
+
+    def count(step: int, steps: int, terms: dict[str, float]) -> None:
+        nonlocal taken
+        taken += 1
+        if on_step:
+            on_step(step, steps, terms)
+
     try:
-        result = recipe.make(config, device, progress, on_step)
+        result = recipe.make(config, device, progress, count)
     except KeyboardInterrupt:
         log.warning("interrupted; asked for again, %s goes on where it was last saved", name)
         raise
@@ -174,7 +182,8 @@ def _make(
         "code": _code(recipe.modules(config)),
         "device": device_name(device),
         "seconds": result.seconds,
-        "resumed_after": result.resumed_after,
+        # steps of interrupted trainings, whose time is not among the seconds
+        "resumed_after": len(result.history["total"]) - taken,
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
     }

@@ -8,13 +8,13 @@ import logging
 import os
 import platform
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,18 +92,16 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Processes started meanwhile never hear Ctrl-C, which a terminal sends to all there are.
+    """Processes started meanwhile do not hear Ctrl-C, which a terminal sends to all.
 
     They would each complain of it; it is for this process, which hears it afterwards, to end them.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other may say so
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which is handed down
+    resource_tracker.ensure_running()  # which would let this thread hear again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed down
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

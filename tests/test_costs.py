@@ -42,7 +42,9 @@ def test_speed_is_the_median_over_runs():
     config = SimpleNamespace(ids_per_batch=8, clips_per_id=2)
     runs = [
         SimpleNamespace(
-            config=config, history={"total": [0.0] * 10}, made={"seconds": {"train": seconds}}
+            config=config,
+            history={"total": [0.0] * 10},
+            made={"seconds": {"train": seconds}, "resumed_after": 0},
         )
         for seconds in (1, 2, 100)
     ]

@@ -73,6 +73,11 @@ def test_markdown_has_a_cell_for_every_number():
     ]
 
 
+def test_markdown_says_what_the_rows_are_named_by():
+    table = pd.DataFrame({"top1": [1]}, index=pd.Index(["SSN3D"], name="method"))
+    assert tables.markdown(table).splitlines()[0] == "| method | top1 |"
+
+
 def test_a_saved_table_can_be_read_by_programs(tmp_path):
     page, sheet = tables.save(numbers(unsupervised=[0.5, 0.7]), "text\n", tmp_path / "table1")
     assert page.read_text() == "text\n"
