@@ -173,7 +173,8 @@ def speed(config: RunConfig, split: Split, device: torch.device, out: Path, step
         )
         print(variant, {key: round(value, 3) for key, value in rows[variant].items()}, flush=True)
     torch.backends.cudnn.benchmark = False
-    text = tables.markdown(pd.DataFrame(rows).map("{:.3g}".format))
+    shown = pd.DataFrame(rows).map(lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.3g}")
+    text = tables.markdown(shown)
     clips = config.ids_per_batch * config.clips_per_id
     (out / "speed.md").write_text(
         f"{name}, PyTorch {torch.__version__}: {clips} clips of {config.clip_frames} frames, with "
