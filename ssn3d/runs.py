@@ -183,7 +183,7 @@ def _make(
         "device": device_name(device),
         "seconds": result.seconds,
         # steps of interrupted trainings, whose time is not among the seconds
-        "resumed_after": len(result.history["total"]) - taken,
+        "resumed_after": len(result.history.get("total", [])) - taken,
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
     }

@@ -16,6 +16,7 @@ import torch
 from ssn3d import data, runs, train
 from ssn3d.datasets import identity, rendered
 from ssn3d.datasets.tracklets import Split
+from ssn3d.study_config import StudyConfig
 
 RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
 
@@ -338,3 +339,8 @@ def test_a_run_says_which_device_computed_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"an accelerator, {device}")
     assert runs.device_name("cuda:1") == "an accelerator, cuda:1"
     assert "CPU, one thread" in runs.device_name("cpu")
+
+
+def test_an_untrained_network_is_a_run_too(store):
+    run = runs.load_or_train(StudyConfig.preset("smoke", "amber", steps=0))
+    assert (run.history, run.made["resumed_after"]) == ({}, 0)
