@@ -83,6 +83,10 @@ class Seen(NamedTuple):
         self.page.wait_for_function(DONE, timeout=120_000)
         assert self.page.evaluate(FAILED) == []
 
+    def save(self) -> None:
+        """Save the notebook; it is on the disk when this returns."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+
     def command(self, name: str, options: dict[str, str] | None = None) -> None:
         """Begin a command of JupyterLab."""
         execute = "([name, options]) => { window.jupyterapp.commands.execute(name, options) }"

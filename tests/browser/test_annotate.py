@@ -10,7 +10,7 @@ NOTEBOOK = "09_explore_and_annotate.ipynb"
 PARTS = ["head", "hand", "knee 1", "knee 2", "foot 1", "foot 2"]
 
 
-def eventually(look: Callable[[], Any], expected: Any, seconds: float = 5) -> None:
+def eventually(look: Callable[[], Any], expected: Any, seconds: float = 20) -> None:
     """That `look` comes to find what is expected."""
     until = time.monotonic() + seconds
     while look() != expected and time.monotonic() < until:
@@ -129,8 +129,7 @@ def test_points_are_kept_and_found_again(seen, lab):
     eventually(lambda: marks(lab.data).get(second), [(0.5, 0.2), *[None] * 5])
     assert page.locator(".jp-Cell").count() == cells
 
-    seen.command("docmanager:save")
-    eventually(lambda: "annotator" in (lab.work / NOTEBOOK).read_text(), True)
+    seen.save()
     page.reload()
     seen.ready()
     stage.scroll_into_view_if_needed()
