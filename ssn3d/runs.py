@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from . import parallel, store, workers
+from . import dispatch, parallel, store, workers
 from .data import data_folder
 from .datasets.identity import source_digest
 from .descent import OnStep
@@ -105,7 +105,7 @@ def sweep(
         The runs, in the order of `configs`.
 
     Raises:
-        Exception: what made a run impossible; see `load_or_train`, and on a cluster `workers.each`.
+        Exception: what made a run impossible; see `load_or_train`, and `dispatch.each`.
     """
     configs = list(configs)
     missing = list({identify(config): config for config in configs if not find(config)}.values())
@@ -251,7 +251,7 @@ def _on(
     """Have a function called for each configuration; one more is done at each step."""
     folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
     folders["SSN3D_FOLDER"] = os.environ.get("SSN3D_FOLDER", "")
-    return workers.each(
+    return dispatch.each(
         client,
         partial(_remote, function, **options),
         [(config, folders, identify(config)) for config in configs],

@@ -135,6 +135,7 @@ def test_models_and_data_sets_know_only_themselves(folder):
             | {"loading", "parallel", "progress"},
         ),
         ("slurm", {"workers"}),
+        ("dispatch", {"workers"}),
         ("study", {"study_config", "datasets", "losses", "models", "descent", "progress"}),
         ("data", {"config", "datasets"}),
         ("tables", {"paper", "datasets"}),

@@ -18,7 +18,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from ssn3d import runs, workers
+from ssn3d import dispatch, runs, workers
 
 RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
 ALWAYS = 'while :; do "$@"; done'
@@ -141,7 +141,7 @@ def test_a_cluster_that_does_not_come_back_says_what_is_missing(cluster, store, 
     monkeypatch.setenv("SSN3D_PATIENCE", "1")
     cluster.start_worker(3, "--no-nanny")
     cluster.wait_for_workers(1)
-    done = workers.each(cluster.address, time.sleep, [(0,), (60,)], words=str, shared=store)
+    done = dispatch.each(cluster.address, time.sleep, [(0,), (60,)], words=str, shared=store)
     assert next(done) == (0,)
     cluster.scheduler.kill()
     with pytest.raises(
@@ -155,7 +155,7 @@ def test_a_client_that_is_closed_is_refused(store):
     with in_this_process(0) as client:
         pass
     with pytest.raises(workers.Unmanned, match="expected a connected dask client, got a closed"):
-        next(workers.each(client, print, [()], words=str, shared=store))
+        next(dispatch.each(client, print, [()], words=str, shared=store))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://here"])
@@ -208,8 +208,8 @@ def test_work_for_gpus_is_refused_where_no_worker_has_one(tiny_config, store, mo
 def test_a_worker_that_sees_another_folder_is_found_before_it_works(
     tiny_config, store, monkeypatch
 ):
-    monkeypatch.setattr(workers, "PROPAGATION", 0.1)
-    monkeypatch.setattr(workers, "_mark", lambda folder: folder / "elsewhere")
+    monkeypatch.setattr(dispatch, "PROPAGATION", 0.1)
+    monkeypatch.setattr(dispatch, "_mark", lambda folder: folder / "elsewhere")
     with (
         in_this_process(1) as client,
         pytest.raises(RuntimeError, match=f"expected a worker that shares the folder {store}, got"),
@@ -233,7 +233,7 @@ def test_what_two_clients_ask_for_is_done_once(store, tmp_path):
     diary = tmp_path / "diary"
 
     def ask(client: Client) -> None:
-        list(workers.each(client, slow, [(diary,)], words=str, shared=store))
+        list(dispatch.each(client, slow, [(diary,)], words=str, shared=store))
 
     with in_this_process(2) as client, Client(client.scheduler.address) as other:
         askers = [threading.Thread(target=ask, args=[each]) for each in (client, other)]
@@ -253,7 +253,7 @@ def test_all_that_is_left_in_the_store_beside_runs_is_locks_and_a_mark(tiny_conf
 
 
 @pytest.mark.parametrize(
-    ("error", "times"), [(ValueError("no good"), 1), (OSError("no disk"), 1 + workers.RETRIES)]
+    ("error", "times"), [(ValueError("no good"), 1), (OSError("no disk"), 1 + dispatch.RETRIES)]
 )
 def test_what_a_worker_raises_comes_back_with_the_name_of_the_work(
     store, tmp_path, told, error, times
@@ -265,7 +265,7 @@ def test_what_a_worker_raises_comes_back_with_the_name_of_the_work(
 
     diary = tmp_path / "diary"
     with in_this_process(1) as client, pytest.raises(type(error), match=str(error)) as raised:
-        list(workers.each(client, fail, [(diary,)], words=lambda _: "run 7", shared=store))
+        list(dispatch.each(client, fail, [(diary,)], words=lambda _: "run 7", shared=store))
     assert raised.value.__notes__ == ["This happened in a worker, in run 7."]
     assert f"run 7: {error!r}" in told.text
     assert diary.read_text().split() == ["called"] * times
@@ -279,7 +279,7 @@ def test_a_fault_that_passes_costs_a_retry(store, tmp_path):
 
     work = [(tmp_path / "one",), (tmp_path / "other",)]
     with in_this_process(1) as client:
-        assert sorted(workers.each(client, fail_once, work, words=str, shared=store)) == work
+        assert sorted(dispatch.each(client, fail_once, work, words=str, shared=store)) == work
 
 
 def test_work_that_kills_its_workers_is_named(store):
@@ -290,4 +290,4 @@ def test_work_that_kills_its_workers_is_named(store):
             RuntimeError, match=r"\(9,\): workers that had it, at work or waiting, died 3 times"
         ),
     ):
-        list(workers.each(client, os._exit, [(9,)], words=str, shared=store))
+        list(dispatch.each(client, os._exit, [(9,)], words=str, shared=store))
