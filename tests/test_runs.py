@@ -1,12 +1,9 @@
 import json
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -17,8 +14,7 @@ from ssn3d import data, runs, train
 from ssn3d.datasets import identity, rendered
 from ssn3d.datasets.tracklets import Split
 from ssn3d.study_config import StudyConfig
-
-RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
+from tests.stored import RESULTS, results
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +55,6 @@ def change_source(tmp_path, monkeypatch) -> Iterator[Any]:
     runs._code.cache_clear()
 
 
-def contents(run: runs.Run) -> list[bytes]:
-    return [(run.folder / name).read_bytes() for name in RESULTS]
-
-
 def test_a_run_is_missing_once_and_found_after(tiny_config, store, told, trainings):
     made = runs.load_or_train(tiny_config)
     assert f"MISS {made.id} ilids_vid semi-supervised seed 0: the store holds no other" in told.text
@@ -86,7 +78,7 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another store"))
     fresh = runs.load_or_train(tiny_config)
     assert fresh.folder != cached.folder
-    assert contents(fresh) == contents(cached)
+    assert results(fresh) == results(cached)
 
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
@@ -108,7 +100,7 @@ def test_steps_are_reported_while_a_run_is_trained(tiny_config, store):
 @pytest.mark.parametrize("damage", ["truncated", "missing weights"])
 def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, trainings, damage):
     first = runs.load_or_train(tiny_config)
-    before = contents(first)
+    before = results(first)
     told.clear()
     if damage == "truncated":
         (first.folder / "metrics.json").write_bytes(b"{")
@@ -118,7 +110,7 @@ def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, tr
     [warning] = [record for record in told.records if record.levelno == logging.WARNING]
     assert "holds a damaged run" in warning.getMessage()
     assert "will be made again" in warning.getMessage()
-    assert contents(again) == before
+    assert results(again) == before
     assert trainings == [0, 0]
 
 
@@ -244,95 +236,9 @@ def test_an_empty_sweep_is_empty(store):
     assert runs.sweep([]) == []
 
 
-@pytest.fixture(scope="module")
-def workers(tiny_config) -> Iterator[Any]:
-    """Two processes, started as a sweep starts them."""
-
-    def start() -> None:
-        import ssn3d.runs  # noqa: F401
-
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runs, "WORTH_PROCESSES", 0)
-            patch.setattr("dask.system.CPU_COUNT", 2)
-            client = stack.enter_context(runs._workers(None, [tiny_config], 2))
-        client.run(start)  # in both at once, not one after the other when work comes
-        yield client
-
-
 def test_work_that_is_not_worth_processes_starts_none(tiny_config):
     with runs._workers(None, [tiny_config], 2) as client:
         assert client is None
-
-
-def test_data_sets_are_rendered_before_they_are_needed(tiny_config, workers, monkeypatch, tmp_path):
-    monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
-    wanted = [tiny_config, replace(tiny_config, seed=1), replace(tiny_config, data_seed=7)]
-    assert not any(map(data.is_ready, wanted))
-    runs.prepare(wanted, client=workers)
-    assert all(map(data.is_ready, wanted))
-    assert len([path for path in (tmp_path / "generated").iterdir() if path.is_dir()]) == 2
-
-
-def test_processes_give_the_same_bits_as_one(tiny_config, store, tmp_path, monkeypatch, workers):
-    wanted = [replace(tiny_config, seed=seed) for seed in (1, 0, 1)]
-    beside = runs.sweep(wanted, client=workers)
-    assert [run.config for run in beside] == wanted
-    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "in process"))
-    assert [contents(run) for run in runs.sweep(wanted)] == [contents(run) for run in beside]
-
-
-def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, workers):
-    folders = {name: os.environ[name] for name in ("SSN3D_DATA", "SSN3D_RUNS")}
-
-    def ask(config: Any, diary: Path) -> None:
-        import logging
-        import os
-
-        from ssn3d import runs
-
-        os.environ.update(folders)
-        handler = logging.FileHandler(diary)
-        runs.log.addHandler(handler)
-        runs.log.setLevel(logging.INFO)
-        runs.load_or_train(config)
-        runs.log.removeHandler(handler)
-        handler.close()
-
-    store.mkdir()
-    config = replace(tiny_config, steps_per_epoch=40)  # long enough for both to ask
-    workers.wait_for_workers(2, timeout=30)  # or what is known of them may be out of date
-    processes = list(workers.scheduler_info()["workers"])
-    assert len(processes) == 2
-    diaries = [store / "one.log", store / "other.log"]
-    workers.gather(
-        [
-            workers.submit(ask, config, diary, workers=[process], pure=False)
-            for diary, process in zip(diaries, processes, strict=True)
-        ]
-    )
-    said = sorted(diary.read_text().split()[0] for diary in diaries)
-    assert said == ["HIT", "MISS"]
-
-
-def test_what_stops_a_run_in_a_worker_reaches_the_caller(
-    tiny_config, store, workers, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
-    for frame in data.root_of(tiny_config).rglob("*.png"):
-        frame.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"person.*\.png is not a readable image"):
-        runs.sweep([tiny_config, replace(tiny_config, seed=1)], client=workers)
-
-
-def test_workers_of_several_threads_take_turns(tiny_config, store, tmp_path, monkeypatch):
-    folders = {name: os.environ[name] for name in ("SSN3D_DATA", "SSN3D_RUNS")}
-    wanted = [replace(tiny_config, seed=seed) for seed in range(4)]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda c: runs._remote(runs.load_or_train, c, folders), wanted))
-    beside = [contents(run) for run in runs.sweep(wanted)]
-    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "one by one"))
-    assert [contents(run) for run in runs.sweep(wanted)] == beside
 
 
 def test_a_run_says_which_device_computed_it(monkeypatch):

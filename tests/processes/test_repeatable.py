@@ -1,6 +1,6 @@
 """One seed, one result, to the last bit, however and wherever a run is made on one machine.
 
-Two workers, several threads a worker, clusters, kills and the store itself: see test_runs,
+Two workers, several threads a worker, clusters, kills and the store itself: see test_sweep,
 test_cluster and test_progress.
 """
 
@@ -17,9 +17,9 @@ from distributed import Client, LocalCluster
 
 from ssn3d import runs
 from ssn3d.config import RunConfig
+from tests.stored import RESULTS
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,10 @@ import torch
 
 from ssn3d import progress, runs
 from ssn3d.config import RunConfig
+from tests.stored import RESULTS, results
 
 SECONDS = 60
 """Longer is a hang."""
-RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
 SLOW = ("torch._dynamo", "scipy.io")
 """What a training imports late: here once, not in each process."""
 SETS = ("ilids_vid", "mars", "dukemtmc")
@@ -141,8 +141,7 @@ def make(config: RunConfig, limit: int | None = None, death: int | None = None) 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails, as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     run = runs.load_or_train(config, on_step=on_step)
-    found = {name: (run.folder / name).read_bytes() for name in RESULTS}
-    return found | ({"trained": b"yes"} if trained else {})
+    return results(run) | ({"trained": b"yes"} if trained else {})
 
 
 @cache
