@@ -218,8 +218,8 @@ def _why_missing(config: Settings) -> str:
     """What the nearest run of its kind in the store has different."""
     recipe, wanted = recipe_of(config), asdict(config)
     nearest: set[str] | None = None
-    for folder in store_folder().glob("[!.]*/"):
-        run = _intact(folder.name, log.debug)
+    for name in sorted(store.names()):
+        run = _intact(name, log.debug)
         if run is None or not isinstance(run.config, recipe.config):
             continue
         settings = asdict(run.config)

@@ -66,6 +66,11 @@ def store_folder() -> Path:
     return Path(os.environ.get("SSN3D_RUNS") or data_folder() / "runs").resolve()
 
 
+def names() -> set[str]:
+    """Of all runs in the store, whole or damaged."""
+    return {folder.name for folder in store_folder().glob("[!.]*/")}
+
+
 def check_writable() -> None:
     """Raise, before any long work, if no run can be kept in the store; make its folder.
 

@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from ssn3d import reproduce
 from ssn3d.cli import main
+from ssn3d.execution import Outcome, run
 
 
 def notebook(path, *cells):
@@ -77,7 +78,7 @@ def test_executed_copies_are_equal_byte_for_byte(project, store):
     source = project / "notebooks" / "01_good.ipynb"
     copies = []
     for name in ("a", "b"):
-        assert reproduce.run(source, project / name, {"scale": "smoke"}).error is None
+        assert run(source, project / name, {"scale": "smoke"}, project / "failed").error is None
         copies.append((project / name / "executed" / source.name).read_bytes())
     assert copies[0] == copies[1]
 
@@ -108,17 +109,15 @@ def test_an_unknown_notebook_is_an_error_with_the_nearest(project):
 
 def test_a_notebook_that_stops_itself_has_not_run(project, store):
     source = notebook(project / "notebooks" / "04_quits.ipynb", "raise SystemExit(0)", "print(1)")
-    outcome = reproduce.run(source, project / "figures", {})
+    outcome = run(source, project / "figures", {}, project / "failed")
     assert outcome.error is not None
     assert not (project / "figures" / "executed" / source.name).exists()
 
 
 def test_the_report_has_a_line_for_each_notebook():
     outcomes = [
-        reproduce.Outcome(
-            "01_good", 12.3, frozenset("abcdefg"), frozenset("ab"), ("table1",), None
-        ),
-        reproduce.Outcome("02_bad", 0.4, frozenset(), frozenset(), (), "cell 2: ValueError: no"),
+        Outcome("01_good", 12.3, frozenset("abcdefg"), frozenset("ab"), ("table1",), None),
+        Outcome("02_bad", 0.4, frozenset(), frozenset(), (), "cell 2: ValueError: no"),
     ]
     lines = reproduce.report(outcomes).splitlines()
     assert lines[1].split() == ["01_good", "table1", "12", "5", "2", "ok"]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ssn3d import reproduce, results, tables
+from ssn3d import execution, reproduce, results, tables
 from ssn3d.datasets import coco
 from ssn3d.datasets.images import write_image
 
@@ -17,9 +17,9 @@ def figures(store: Path, tmp_path: Path) -> Path:
     return tmp_path / "figures"
 
 
-def make(name: str, figures: Path, **parameters: object) -> reproduce.Outcome:
+def make(name: str, figures: Path, **parameters: object) -> execution.Outcome:
     [notebook] = reproduce.choose([name])
-    outcome = reproduce.run(notebook, figures, {"scale": "smoke", **parameters})
+    outcome = execution.run(notebook, figures, {"scale": "smoke", **parameters}, figures / "failed")
     assert outcome.error is None
     return outcome
 
