@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -57,6 +58,7 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         _silence("distributed"),  # of workers that are told to stop, some complain
+        _no_script(),  # all along, as a worker that died is started anew
         ExitStack() as stack,
     ):
         with deaf():
@@ -85,6 +87,23 @@ def deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    """Processes started meanwhile do not import the script that runs, as Python has them do.
+
+    They need nothing of it, and where it lacks an `if __name__ == "__main__"`, each of them would
+    begin its work from the start.
+    """
+    main = vars(sys.modules["__main__"])
+    known = {name: main[name] for name in ("__file__", "__spec__") if main.get(name) is not None}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(known)
 
 
 @contextmanager

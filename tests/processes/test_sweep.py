@@ -1,10 +1,12 @@
 """Sweeps on processes of this machine: the same bits as alone, each run once, errors come home."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,30 @@ def test_what_stops_a_run_in_a_worker_reaches_the_caller(
         frame.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"person.*\.png is not a readable image"):
         runs.sweep([tiny_config, replace(tiny_config, seed=1)], client=workers)
+
+
+SCRIPT = """
+import dask.system
+from dataclasses import replace
+from ssn3d import RunConfig, runs, sweep
+
+dask.system.CPU_COUNT, runs.WORTH_PROCESSES = 2, 0
+config = RunConfig(**{settings})
+print(len(sweep(replace(config, seed=seed) for seed in range(2))), "runs by", __file__)
+"""
+
+
+def test_a_script_may_sweep_unguarded(tiny_config, store, tmp_path):
+    """Without `if __name__ == "__main__"`, that is; Python would run it again in each worker."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(settings=asdict(tiny_config)))
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TQDM_DISABLE": "1"},
+    )
+    assert (done.stdout, done.stderr) == (f"2 runs by {script}\n", "")
 
 
 def test_workers_of_several_threads_take_turns(tiny_config, store, tmp_path, monkeypatch):
