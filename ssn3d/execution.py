@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     used: frozenset[str]
     """Runs that its results are from."""
     trained: frozenset[str]
-    """Those among them that the store lacked; of several notebooks, the first has them."""
+    """Those among them that the store lacked."""
     artefacts: tuple[str, ...]
     """Tables and figures it made."""
     error: str | None

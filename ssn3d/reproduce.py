@@ -17,7 +17,7 @@ from .config import nearest
 from .data import project_folder
 from .execution import Outcome, environment, run
 from .runs import describe
-from .workers import deaf, this_machine
+from .workers import detached, this_machine
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""
@@ -54,7 +54,8 @@ def run_all(
     """Execute notebooks side by side, the last of them when all others are done; see `run`.
 
     They train on the same workers, so that no core waits while a notebook draws, and what several
-    of them lack is trained once.  An accelerator is not shared: there, one after the other.
+    of them lack is trained once, and counted for the first of them.  An accelerator is not shared:
+    there, one after the other.
     """
     *most, last = chosen
     work = partial(
@@ -70,7 +71,7 @@ def run_all(
             stack.enter_context(_own_workers())
         pool = ProcessPoolExecutor(at_once, get_context("spawn"), _end_with_parent)
         stack.enter_context(pool)
-        with deaf():
+        with detached():
             beside = pool.map(work, most)
         for outcome in chain(beside, map(work, [last])):
             say(f"{outcome.notebook}: {outcome.error or 'ok'}")
@@ -110,7 +111,10 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
         told = set(known)
         while not done.wait(2):
             for name in sorted(store.names() - told):
-                run = store.read(store.store_folder() / name)
+                try:
+                    run = store.read(store.store_folder() / name)
+                except ValueError:  # damaged: whoever asks for it tells
+                    run = None
                 if run:
                     seconds = sum(run.made["seconds"].values())
                     say(
@@ -130,7 +134,7 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
 def _end_with_parent() -> None:
     """Where the main job ends, by Ctrl-C or a kill, so does this process, with its kernel."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `deaf`
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `detached`
     parent = parent_process()
     assert parent is not None
 

@@ -92,6 +92,8 @@ def sweep(
     """Many runs; those that the store lacks are trained side by side.
 
     Results travel through the store, so a worker that dies costs one training and no result.
+    Workers know nothing of the script or notebook that asks: what it changes in ssn3d or torch,
+    other than by `configs`, does not reach them.
 
     Args:
         configs: the runs; equal ones are trained once.

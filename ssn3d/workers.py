@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -24,6 +25,9 @@ PATIENCE = 300
 """Seconds to wait for a cluster that has no workers, or is gone; $SSN3D_PATIENCE overrides it."""
 AT_FIRST = 10
 """Seconds to wait for a scheduler that was never heard of, or for a GPU where others work."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""What `detached` hides belongs to the whole process."""
 
 
 class Unmanned(RuntimeError):
@@ -58,10 +62,9 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         _silence("distributed"),  # of workers that are told to stop, some complain
-        _no_script(),  # all along, as a worker that died is started anew
         ExitStack() as stack,
     ):
-        with deaf():
+        with detached():
             cluster = LocalCluster(
                 n_workers=min(CPU_COUNT, most or CPU_COUNT),
                 threads_per_worker=1,
@@ -76,34 +79,27 @@ def this_machine(most: int | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def deaf() -> Iterator[None]:
-    """Processes started meanwhile do not hear Ctrl-C, which a terminal sends to all.
+def detached() -> Iterator[None]:
+    """Processes started meanwhile do not hear Ctrl-C, nor do they import the script that runs.
 
-    They would each complain of it; it is for this process, which hears it afterwards, to end them.
+    A terminal sends Ctrl-C to all, and they would each complain of it; it is for this process,
+    which hears it afterwards, to end them.  And Python has new processes import the script; where
+    it lacks an `if __name__ == "__main__"`, they would begin its work from the start.
     """
     resource_tracker.ensure_running()  # which would let this thread hear again when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed down
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _no_script() -> Iterator[None]:
-    """Processes started meanwhile do not import the script that runs, as Python has them do.
-
-    They need nothing of it, and where it lacks an `if __name__ == "__main__"`, each of them would
-    begin its work from the start.
-    """
     main = vars(sys.modules["__main__"])
-    known = {name: main[name] for name in ("__file__", "__spec__") if main.get(name) is not None}
-    main.pop("__file__", None)
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.update(known)
+    with _ONE_AT_A_TIME:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed down
+        known: dict[str, Any] = {
+            name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+        }
+        main["__spec__"] = None  # as where there is no script
+        try:
+            yield
+        finally:
+            del main["__spec__"]
+            main.update(known)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -6,6 +6,6 @@ RESULTS = ("config.json", "history.json", "metrics.json", "weights.safetensors")
 """All but what says when and where a run was made."""
 
 
-def results(run: Run) -> dict[str, bytes]:
+def bits_of(run: Run) -> dict[str, bytes]:
     """The files of a run."""
     return {name: (run.folder / name).read_bytes() for name in RESULTS}

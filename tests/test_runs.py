@@ -14,7 +14,7 @@ from ssn3d import data, runs, train
 from ssn3d.datasets import identity, rendered
 from ssn3d.datasets.tracklets import Split
 from ssn3d.study_config import StudyConfig
-from tests.stored import RESULTS, results
+from tests.stored import RESULTS, bits_of
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another store"))
     fresh = runs.load_or_train(tiny_config)
     assert fresh.folder != cached.folder
-    assert results(fresh) == results(cached)
+    assert bits_of(fresh) == bits_of(cached)
 
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
@@ -100,7 +100,7 @@ def test_steps_are_reported_while_a_run_is_trained(tiny_config, store):
 @pytest.mark.parametrize("damage", ["truncated", "missing weights"])
 def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, trainings, damage):
     first = runs.load_or_train(tiny_config)
-    before = results(first)
+    before = bits_of(first)
     told.clear()
     if damage == "truncated":
         (first.folder / "metrics.json").write_bytes(b"{")
@@ -110,7 +110,7 @@ def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, tr
     [warning] = [record for record in told.records if record.levelno == logging.WARNING]
     assert "holds a damaged run" in warning.getMessage()
     assert "will be made again" in warning.getMessage()
-    assert results(again) == before
+    assert bits_of(again) == before
     assert trainings == [0, 0]
 
 

@@ -281,7 +281,9 @@ def _time(seconds: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--starting", type=float, default=12, help="seconds; see bench_sweep")
+    parser.add_argument(
+        "--starting", type=float, default=12, help="seconds, all starts and stops of `make figures`"
+    )
     parser.add_argument("--peak", type=float, default=790, help="10^12 operations/s of a GPU")
     parser.add_argument("--sustained", type=float, default=0.35, help="share of it, assumed")
     parser.add_argument("--seeds", type=int, default=5)

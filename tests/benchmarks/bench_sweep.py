@@ -18,7 +18,7 @@ from tests.benchmarks.harness import start, verdict
 
 WORKERS, RUNS = 2, 8
 SHORT = RunConfig.preset("demo", "ilids_vid", epochs=1, steps_per_epoch=60)
-"""A run of about eight seconds; only the number of steps is not that of `make figures`."""
+"""A run of about ten seconds; only the number of steps is not that of `make figures`."""
 NOTHING = StudyConfig.preset("smoke", "random_maps", height=16, width=16, steps=200)
 """Over in no time, but steps enough that processes are started for a sweep of two."""
 REAL = (18, 40.0)

@@ -48,6 +48,8 @@ DONE = f"""() => {{
         && panel.sessionContext.session.kernel.status === "idle";
 }}"""
 
+SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+
 
 class Lab(NamedTuple):
     """A server with notebooks."""
@@ -85,7 +87,8 @@ class Seen(NamedTuple):
 
     def save(self) -> None:
         """Save the notebook; it is on the disk when this returns."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+        self.command("docmanager:save")
+        self.page.wait_for_function(SAVED)
 
     def command(self, name: str, options: dict[str, str] | None = None) -> None:
         """Begin a command of JupyterLab."""

@@ -19,7 +19,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from ssn3d import dispatch, runs, workers
-from tests.stored import results
+from tests.stored import bits_of
 
 ALWAYS = 'while :; do "$@"; done'
 """What a service manager does, or Slurm: start anew what has ended."""
@@ -95,10 +95,12 @@ class Doing:
             self.actions.pop()()
 
 
-def same_bits_alone(wanted: list[Any], beside: list[list[bytes]], tmp_path, monkeypatch) -> bool:
+def same_bits_alone(
+    wanted: list[Any], beside: list[dict[str, bytes]], tmp_path, monkeypatch
+) -> bool:
     monkeypatch.delenv("SSN3D_CLUSTER")
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
-    return [results(run) for run in map(runs.load_or_train, wanted)] == beside
+    return [bits_of(run) for run in map(runs.load_or_train, wanted)] == beside
 
 
 def test_a_cluster_that_loses_a_worker_gives_the_same_bits(
@@ -111,7 +113,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bits(
     wanted = [replace(tiny_config, seed=seed, steps_per_epoch=10) for seed in range(3)]
     monkeypatch.setenv("SSN3D_CLUSTER", cluster.address)
     monkeypatch.setattr(runs, "tqdm", lambda **_: nullcontext(Doing(first.kill)))
-    beside = [results(run) for run in runs.sweep(wanted)]
+    beside = [bits_of(run) for run in runs.sweep(wanted)]
     assert first.wait() != 0
     assert same_bits_alone(wanted, beside, tmp_path, monkeypatch)
 
@@ -128,7 +130,7 @@ def test_a_sweep_outlives_its_scheduler(tiny_config, store, tmp_path, monkeypatc
     wanted = [replace(tiny_config, seed=seed, steps_per_epoch=10) for seed in range(2)]
     monkeypatch.setenv("SSN3D_CLUSTER", cluster.address)
     monkeypatch.setattr(runs, "tqdm", lambda **_: nullcontext(Doing(restart)))
-    beside = [results(run) for run in runs.sweep(wanted)]
+    beside = [bits_of(run) for run in runs.sweep(wanted)]
     assert f"lost the scheduler {cluster.address}; waiting up to 300 s for it" in told.text
     assert same_bits_alone(wanted, beside, tmp_path, monkeypatch)
 

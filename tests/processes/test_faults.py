@@ -31,7 +31,7 @@ from ssn3d.datasets import packing
 from ssn3d.datasets.images import read_image, write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.store import read
-from tests.stored import RESULTS, results
+from tests.stored import RESULTS, bits_of
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -108,7 +108,7 @@ def test_a_run_without_room_is_made_when_there_is(tiny_config, store, tmp_path, 
             with pytest.raises(OSError, match="File too large"):
                 runs.load_or_train(tiny_config)
         assert runs.find(tiny_config) is None
-    assert results(runs.load_or_train(tiny_config)) == results(whole)
+    assert bits_of(runs.load_or_train(tiny_config)) == bits_of(whole)
 
 
 # ----------------------------------------------------------------------------------- damaged files
@@ -230,7 +230,7 @@ def test_a_clock_that_jumps_changes_nothing(tiny_config, store, tmp_path, monkey
     monkeypatch.setattr(progress, "EVERY", 0.0)
     monkeypatch.setattr(progress, "SHARE", 1e9)
     config = replace(tiny_config, epochs=3)
-    whole = results(runs.load_or_train(config))
+    whole = bits_of(runs.load_or_train(config))
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another"))
     now, hours = time.time, iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: now() + 36e3 * (-1) ** next(hours))
@@ -245,10 +245,10 @@ def test_a_clock_that_jumps_changes_nothing(tiny_config, store, tmp_path, monkey
         runs.load_or_train(config, on_step=stop_at_four)
     years_away(tmp_path)
     again = runs.load_or_train(config, on_step=stop_at_four)
-    assert results(again) == whole
+    assert bits_of(again) == whole
     assert again.made["resumed_after"] == 4
     years_away(tmp_path)
-    assert results(runs.load_or_train(config, on_step=stop_at_four)) == whole
+    assert bits_of(runs.load_or_train(config, on_step=stop_at_four)) == whole
     assert taken == [1, 2, 3, 4, 5, 6]  # the fourth was saved, and nothing was made twice
 
 
@@ -277,10 +277,10 @@ def test_a_sweep_on_this_machine_that_loses_a_worker_gives_the_same_bits(
         patch.setattr(runs, "WORTH_PROCESSES", 0)
         patch.setattr("dask.system.CPU_COUNT", 2)
         patch.setattr(runs, "tqdm", lambda **_: nullcontext(bar))
-        beside = [results(run) for run in runs.sweep(wanted)]
+        beside = [bits_of(run) for run in runs.sweep(wanted)]
     assert bar.killed
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
-    assert [results(run) for run in map(runs.load_or_train, wanted)] == beside
+    assert [bits_of(run) for run in map(runs.load_or_train, wanted)] == beside
 
 
 WAITING = """

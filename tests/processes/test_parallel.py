@@ -16,6 +16,7 @@ from ssn3d import parallel, runs, train
 TRAINING = """
 import json
 import sys
+from pathlib import Path
 
 import torch
 
@@ -25,17 +26,17 @@ from ssn3d.config import RunConfig
 torch.set_num_threads(1)
 device = parallel.start("cpu")
 run = runs.load_or_train(RunConfig(**json.loads(sys.argv[1])), device=device)
-print(run.id)
 # one tracklet, of which the second process has none, and an odd number
-split = data.split_of(run.config)
-for one in split.query[:1], split.query[:3]:
-    print(train.embed(run.config, run.model(), one).tolist())
+query = data.split_of(run.config).query
+vectors = [train.embed(run.config, run.model(), query[:count]).tolist() for count in (1, 3)]
+# a file each: what two processes print at a time may be mixed
+Path(sys.argv[2], f"{parallel.place()}.json").write_text(json.dumps([run.id, vectors]))
 parallel.leave()
 """
 
 
-def trained_by_two(config, store: Path) -> str:
-    """What two processes print that ask for a run together."""
+def trained_by_two(config, store: Path) -> list[tuple[str, list[list[list[float]]]]]:
+    """Of each of two processes that ask for a run together: its name, and embeddings by it."""
     script = store.parent / "training.py"
     script.write_text(TRAINING)
     command = [
@@ -47,20 +48,19 @@ def trained_by_two(config, store: Path) -> str:
         "2",
     ]
     done = subprocess.run(
-        [*command, str(script), json.dumps(asdict(config))],
+        [*command, str(script), json.dumps(asdict(config)), str(store.parent)],
         capture_output=True,
         text=True,
         timeout=120,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return [json.loads((store.parent / f"{place}.json").read_text()) for place in range(2)]
 
 
 def test_two_processes_train_as_one(tiny_config, store, tmp_path, monkeypatch):
-    printed = trained_by_two(tiny_config, store)
-    name = runs.identify(tiny_config)
-    assert printed.count(name) == 2  # both have found it
+    names = [name for name, _ in trained_by_two(tiny_config, store)]
+    assert names == [runs.identify(tiny_config)] * 2  # both have found it
     two = runs.find(tiny_config)
     assert two is not None
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
@@ -74,13 +74,12 @@ def test_two_processes_train_as_one(tiny_config, store, tmp_path, monkeypatch):
 
 
 def test_two_processes_embed_as_one(tiny_config, tiny_split, store):
-    printed = trained_by_two(tiny_config, store).splitlines()
-    told = [torch.tensor(json.loads(line)) for line in printed if line.startswith("[")]
-    assert sorted(map(len, told)) == [1, 1, 3, 3]
+    found = [vectors for _, some in trained_by_two(tiny_config, store) for vectors in some]
+    assert list(map(len, found)) == [1, 3, 1, 3]
     network = runs.load_or_train(tiny_config).model()
-    for vectors in told:
+    for vectors in found:
         alone = train.embed(tiny_config, network, tiny_split.query[: len(vectors)])
-        torch.testing.assert_close(vectors, alone)
+        torch.testing.assert_close(torch.tensor(vectors), alone)
 
 
 def test_alone_nothing_is_shared():

@@ -1,7 +1,7 @@
 """One seed, one result, to the last bit, however and wherever a run is made on one machine.
 
-Two workers, several threads a worker, clusters, kills and the store itself: see test_sweep,
-test_cluster and test_progress.
+Two workers, several threads a worker, clusters, kills and the store itself: see test_runs,
+test_sweep, test_cluster and test_progress.
 """
 
 import os

@@ -31,7 +31,7 @@ import torch
 
 from ssn3d import progress, runs
 from ssn3d.config import RunConfig
-from tests.stored import RESULTS, results
+from tests.stored import RESULTS, bits_of
 
 SECONDS = 60
 """Longer is a hang."""
@@ -141,7 +141,7 @@ def make(config: RunConfig, limit: int | None = None, death: int | None = None) 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails, as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     run = runs.load_or_train(config, on_step=on_step)
-    return results(run) | ({"trained": b"yes"} if trained else {})
+    return bits_of(run) | ({"trained": b"yes"} if trained else {})
 
 
 @cache
