@@ -113,8 +113,8 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
             for name in sorted(store.names() - told):
                 try:
                     run = store.read(store.store_folder() / name)
-                except ValueError:  # damaged: whoever asks for it tells
-                    run = None
+                except ValueError:  # damaged: whoever asks for it makes it anew
+                    continue
                 if run:
                     seconds = sum(run.made["seconds"].values())
                     say(

@@ -47,7 +47,6 @@ DONE = f"""() => {{
     return ({FAILED})().length || code.every((cell) => cell.model.executionCount)
         && panel.sessionContext.session.kernel.status === "idle";
 }}"""
-
 SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
 
 

@@ -1,8 +1,10 @@
+import time
+
 import nbformat
 import pytest
 from click.testing import CliRunner
 
-from ssn3d import reproduce
+from ssn3d import reproduce, runs
 from ssn3d.cli import main
 from ssn3d.execution import Outcome, run
 
@@ -72,6 +74,18 @@ def test_side_by_side_they_train_once_what_several_lack(project, store):
     for one in ("01_good", "04_two", "05_three"):
         copies = [project / x / "executed" / f"{one}.ipynb" for x in ("a", "b")]
         assert len({copy.read_bytes() for copy in copies}) == 1
+
+
+def test_news_of_runs_go_on_after_a_damaged_one(tiny_config, store):
+    told: list[str] = []
+    with reproduce._news(told.append, set()):
+        (store / "a-damaged-one").mkdir(parents=True)
+        (store / "a-damaged-one" / "made.json").write_text("{")
+        made = runs.load_or_train(tiny_config)
+        until = time.monotonic() + 30
+        while not told and time.monotonic() < until:
+            time.sleep(0.1)
+    assert [line.split()[:2] for line in told] == [["MISS", made.id]]
 
 
 def test_executed_copies_are_equal_byte_for_byte(project, store):
