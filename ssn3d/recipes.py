@@ -40,10 +40,11 @@ class Recipe(NamedTuple):
     """Whether the data is there without rendering it."""
     prepare: Callable[[Any], object]
     """Renders the data if need be."""
-    modules: Callable[[Any], tuple[str, ...]]
-    """Whose sources, with all that they import, decide the numbers."""
-    describe: Callable[[Any], str]
-    """The run in a few words, for people."""
+    results_version: int
+    """Raise it when a change to the code moves the numbers of such runs: they get new names then,
+    and are made anew.  tests/runs/test_golden.py notices such a change."""
+    words: Callable[[Any], str]
+    """What the run is, for its name."""
     steps: Callable[[Any], int]
     """Of training: how much work it is."""
 
@@ -80,16 +81,20 @@ def make_study(
     return Made(network, history, metrics, _seconds(started, trained))
 
 
-def describe_reid(config: RunConfig) -> str:
-    """Such as "mars semi-supervised seed 0"."""
-    method = config.strategy if config.aggregator == "ssn3d" else config.aggregator
-    return f"{config.dataset} {method} seed {config.seed}"
+def reid_words(config: RunConfig) -> str:
+    """Such as "mars-ssn3d-semi-supervised-seed0".
+
+    Raises:
+        ValueError: see `train.aggregator_named`.
+    """
+    train.aggregator_named(config.aggregator)
+    return f"{config.dataset}-{config.aggregator}-{config.strategy}-seed{config.seed}"
 
 
-def describe_study(config: StudyConfig) -> str:
-    """Such as "random_maps normal N=3 seed 0"."""
+def study_words(config: StudyConfig) -> str:
+    """Such as "random_maps-normal-n3-seed0"."""
     kind = config.distribution if config.study == "random_maps" else config.strategy
-    return f"{config.study} {kind} N={config.parts} seed {config.seed}"
+    return f"{config.study}-{kind}-n{config.parts}-seed{config.seed}"
 
 
 RECIPES = {
@@ -100,24 +105,19 @@ RECIPES = {
         identity_of=data.identity_of,
         is_ready=data.is_ready,
         prepare=data.prepare,
-        modules=lambda config: (
-            "ssn3d.train",
-            "ssn3d.part_metrics",
-            f"ssn3d.datasets.{config.dataset}",
-            train.aggregator_named(config.aggregator).__module__,
-        ),
-        describe=describe_reid,
+        results_version=1,
+        words=reid_words,
         steps=lambda config: config.epochs * (config.steps_per_epoch or 200),
     ),
-    "study": Recipe(
+    "ssn_only": Recipe(
         config=StudyConfig,
         build=study.build,
         make=make_study,
         identity_of=study_data.identity_of,
         is_ready=study_data.is_ready,
         prepare=study_data.root_of,
-        modules=lambda config: ("ssn3d.study", "ssn3d.study_metrics"),
-        describe=describe_study,
+        results_version=1,
+        words=study_words,
         steps=lambda config: config.labelled_steps + config.steps,
     ),
 }

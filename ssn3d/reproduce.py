@@ -16,7 +16,6 @@ from . import store
 from .config import nearest
 from .data import project_folder
 from .execution import Outcome, environment, run
-from .runs import describe
 from .workers import detached, this_machine
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
@@ -117,9 +116,7 @@ def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
                     continue
                 if run:
                     seconds = sum(run.made["seconds"].values())
-                    say(
-                        f"  MISS {name} {describe(run.config)}: {run.made['why']} ({seconds:.0f} s)"
-                    )
+                    say(f"  MISS {name} ({seconds:.0f} s)")
                 told.add(name)
 
     watcher = threading.Thread(target=watch, daemon=True)

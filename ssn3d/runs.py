@@ -6,12 +6,15 @@ Two askers for one run train it once: the second waits for the first and finds i
 import logging
 import os
 import platform
+import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -19,8 +22,8 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from . import dispatch, parallel, store, workers
-from .data import data_folder
-from .datasets.identity import source_digest
+from .data import data_folder, project_folder
+from .datasets.identity import digest
 from .descent import OnStep
 from .recipes import kind_of, recipe_of
 from .settings import Settings
@@ -28,7 +31,6 @@ from .store import Run, store_folder
 
 __all__ = [
     "Run",
-    "describe",
     "device_name",
     "find",
     "identify",
@@ -48,20 +50,28 @@ WORTH_PROCESSES = 200
 
 
 def identify(config: Settings) -> str:
-    """The name of a run in the store, another for any other setting, data or code of it."""
+    """The name of a run in the store, such as reid-mars-ssn3d-semi-supervised-seed0-1a2b3c4d.
+
+    The digits stand for the settings that differ from their defaults, the identity of the data, and
+    the version of the results of this kind of run.
+    """
     recipe = recipe_of(config)
-    return config.run_id(recipe.identity_of(config), _code(recipe.modules(config)))
+    digits = digest([config.changed(), recipe.identity_of(config), recipe.results_version])
+    return re.sub(r"[^\w.-]", "_", f"{kind_of(config)}-{recipe.words(config)}-{digits}")
 
 
 def find(config: Config) -> Run[Config] | None:
     """A finished run, or None."""
-    return _intact(identify(config))
+    return _intact(identify(config), config)
 
 
 def load_or_train(
     config: Config, *, device: torch.device | str = "cpu", on_step: OnStep | None = None
 ) -> Run[Config]:
-    """The run of a configuration, from the store if it is there.  Logs HIT or MISS, and why.
+    """The run of a configuration, from the store if it is there.  Logs HIT or MISS.
+
+    A run from the store is taken as it is; a warning says, once, if other versions of the software
+    or another processor made it.
 
     Args:
         config: the run.
@@ -69,21 +79,21 @@ def load_or_train(
         on_step: see `descent.descend`.
     """
     name = identify(config)
-    run = _intact(name)
+    run = _intact(name, config)
     if parallel.agreed(run is not None):
-        log.info("HIT %s %s", name, describe(config))
+        log.info("HIT %s", name)
+        _warn_of_origin(run, device)
         return _surely(run, name)
     store.check_writable()
     with _alone(name):
-        run = _intact(name, log.debug)
+        run = _intact(name, config, log.debug)
         if parallel.agreed(run is not None):
-            log.info("HIT %s %s (made by another process just now)", name, describe(config))
+            log.info("HIT %s (made by another process just now)", name)
             return _surely(run, name)
-        why = _why_missing(config)
-        log.info("MISS %s %s: %s", name, describe(config), why)
-        _make(config, name, why, device, on_step)
+        log.info("MISS %s", name)
+        _make(config, name, device, on_step)
         parallel.agreed(True)  # that it is written
-    return _surely(_intact(name), name)
+    return _surely(_intact(name, config), name)
 
 
 def sweep(
@@ -146,15 +156,9 @@ def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
         _data_sets(crew, missing)
 
 
-def describe(config: Settings) -> str:
-    """A run in a few words, for people."""
-    return recipe_of(config).describe(config)
-
-
 def _make(
     config: Settings,
     name: str,
-    why: str,
     device: torch.device | str,
     on_step: OnStep | None,
 ) -> None:
@@ -179,15 +183,14 @@ def _make(
         return
     made = {
         "kind": kind_of(config),
-        "why": why,
         "data": recipe.identity_of(config),
-        "code": _code(recipe.modules(config)),
+        "results_version": recipe.results_version,
+        "commit": _commit(),
         "device": device_name(device),
         "seconds": result.seconds,
         # steps of interrupted trainings, whose time is not among the seconds
         "resumed_after": len(result.history.get("total", [])) - taken,
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("ssn3d", "torch", "torchvision")},
+        "versions": _versions(),
     }
     store.write(store_folder() / name, config, result.network, result.history, result.metrics, made)
     progress.unlink(missing_ok=True)
@@ -208,32 +211,59 @@ def _surely(run: Run[Any] | None, name: str) -> Run[Any]:
     return run
 
 
-def _intact(name: str, tell: Callable[..., None] = log.warning) -> Run[Any] | None:
+def _intact(
+    name: str, config: Settings, tell: Callable[..., None] = log.warning
+) -> Run[Any] | None:
     try:
-        return store.read(store_folder() / name)
-    except ValueError as error:
-        tell("%s; it counts as missing and will be made again", error)
+        run = store.read(store_folder() / name)
+        if run is None or run.config == config:
+            return run
+        theirs, ours = asdict(run.config), asdict(config)
+        other = ", ".join(key for key in ours if theirs.get(key) != ours[key])
+        error = ValueError(f"{run.folder} holds a run of other settings ({other or 'its kind'})")
+    except ValueError as damage:
+        error = damage
+    tell("%s; it counts as missing and will be made again", error)
+    return None
+
+
+def _warn_of_origin(run: Run[Any] | None, device: torch.device | str) -> None:
+    """Say, once for each kind of difference, that a run was made by other software or hardware."""
+    if run is None:
+        return
+    here = {**_versions(), "device": device_name(device)}
+    there = {**run.made["versions"], "device": run.made["device"]}
+    others = [
+        f"{name} {there[name]}, here {now}" for name, now in here.items() if there[name] != now
+    ]
+    if others:
+        _warn_once("; ".join(others), run.id)
+
+
+@cache
+def _warn_once(difference: str, first: str) -> None:
+    log.warning(
+        "%s was made elsewhere (%s), as others in the store may be; made here its numbers may "
+        "differ a little.  To have them all from this machine, set SSN3D_RUNS to an empty folder",
+        first,
+        difference,
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in ("ssn3d", "torch", "torchvision")}
+
+
+@cache
+def _commit() -> str | None:
+    """Of the checkout that runs, with "-dirty" where files were changed; None outside of one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        told = subprocess.run(command, cwd=project_folder(), capture_output=True, text=True)
+    except OSError:  # no git here
         return None
-
-
-def _why_missing(config: Settings) -> str:
-    """What the nearest run of its kind in the store has different."""
-    recipe, wanted = recipe_of(config), asdict(config)
-    nearest: set[str] | None = None
-    for name in sorted(store.names()):
-        run = _intact(name, log.debug)
-        if run is None or not isinstance(run.config, recipe.config):
-            continue
-        settings = asdict(run.config)
-        others = {field for field in wanted if settings[field] != wanted[field]}
-        if not others:
-            now = {"data": recipe.identity_of(config), "code": _code(recipe.modules(config))}
-            others = {thing for thing, value in now.items() if run.made[thing] != value}
-        if nearest is None or len(others) < len(nearest):
-            nearest = others
-    if nearest is None:
-        return "the store holds no other run"
-    return f"the nearest run differs in {', '.join(sorted(nearest))}"
+    return told.stdout.strip() or None
 
 
 def _data_sets(crew: Any, configs: Sequence[Settings]) -> None:
@@ -257,7 +287,7 @@ def _on(
         client,
         partial(_remote, function, **options),
         [(config, folders, identify(config)) for config in configs],
-        words=lambda work: describe(work[0]),
+        words=lambda work: identify(work[0]),
         shared=store_folder(),
         gpu=torch.device(options.get("device", "cpu")).type == "cuda",
     )
@@ -290,18 +320,18 @@ def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> AbstractCo
     return workers.at_hand(client, tasks if steps >= WORTH_PROCESSES else 1)
 
 
-@cache
-def _code(modules: tuple[str, ...]) -> str:
-    """Digest of the sources that compute a run."""
-    # the fields of a configuration count one by one, the presets do not
-    return source_digest(
-        modules, but=["ssn3d.config", "ssn3d.study_config", "ssn3d.settings", "ssn3d.recipes"]
-    )
-
-
 def device_name(device: torch.device | str) -> str:
-    """What computes, as the record of a run says it."""
+    """What computes, as the record of a run says it, such as "AMD EPYC (AVX512), one thread"."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, one thread"
+    return f"{_processor()} ({torch.backends.cpu.get_cpu_capability()}), one thread"
+
+
+@cache
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,10 +1,8 @@
-"""What every description of a run can do: check itself, start from a preset, name its run."""
+"""What every description of a run can do: check itself, and say where it differs from defaults."""
 
 import difflib
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 Scale = Literal["smoke", "demo", "paper"]
@@ -46,15 +44,13 @@ class Settings:
             if name not in known:
                 raise ValueError(f"{cls.__name__} has no field {name!r}{nearest(name, known)}")
 
-    def run_id(self, data: str, code: str) -> str:
-        """The run's name in the store: another name for any other field, data or code.
+    def changed(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, and those that have none.
 
-        Args:
-            data: identity of the data set.
-            code: digest of the sources that compute the run.
+        So a field that is added later, with the former behaviour as its default, renames no run.
         """
-        everything = json.dumps([asdict(self), data, code], sort_keys=True)
-        return hashlib.sha256(everything.encode()).hexdigest()[:12]
+        values = ((field, getattr(self, field.name)) for field in fields(self))
+        return {field.name: value for field, value in values if value != field.default}
 
 
 def check(name: str, value: object, kind: Any) -> None:

@@ -36,7 +36,7 @@ class Run(Generic[Config]):
     metrics: dict[str, Any]
     """See `train.summary` and `study_metrics.measure`."""
     made: dict[str, Any]
-    """Provenance: why it was made, of which data and code, versions, device, seconds, digests."""
+    """Provenance: of which data and commit, versions, device, seconds, digests."""
 
     @property
     def id(self) -> str:

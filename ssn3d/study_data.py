@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from .data import data_folder
-from .datasets import amber, pedestrians, pictures
-from .datasets.identity import digest, folder_digest
+from .datasets import amber, pedestrians, pictures, random_maps
+from .datasets.identity import folder_digest
 from .datasets.pedestrians import Pedestrians
 from .datasets.pictures import Pictures
 from .study_config import StudyConfig
@@ -44,7 +44,7 @@ def is_ready(config: StudyConfig) -> bool:
 def identity_of(config: StudyConfig) -> str:
     """Names the data a run sees: other pictures have another name, copies elsewhere the same."""
     if config.study == "random_maps":
-        return f"random-{digest([config.distribution])}"
+        return f"random_maps-{config.distribution}-v{random_maps.RENDERER_VERSION}"
     if config.folder is not None:
         return folder_digest(Path(config.folder))
     if config.study == "amber":

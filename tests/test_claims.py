@@ -10,6 +10,7 @@ import pytest
 from ssn3d import claims, claims_page, paper_claims
 from ssn3d.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 from ssn3d.config import RunConfig
+from ssn3d.datasets.identity import digest
 from ssn3d.paper_claims import Contrast
 from ssn3d.study_config import StudyConfig
 
@@ -18,7 +19,7 @@ SEEDS = range(3)
 
 def run(config, metrics=None, **history):
     return SimpleNamespace(
-        id=f"run{config.run_id('', '')}", config=config, history=history, metrics=metrics or {}
+        id=f"run{digest(config.changed())}", config=config, history=history, metrics=metrics or {}
     )
 
 

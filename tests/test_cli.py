@@ -18,7 +18,7 @@ def test_training_from_the_command_line_is_stored_and_can_be_measured_again(stor
     }.items()]  # fmt: skip
     trained = CliRunner().invoke(main, ["train", "ilids_vid", "--scale", "smoke", *small])
     assert trained.exit_code == 0, trained.output
-    name = re.search(r"run (\w{12})\n", trained.output)[1]
+    name = re.search(r"run ([\w-]+)\n", trained.output)[1]
     again = CliRunner().invoke(main, ["evaluate", name])
     scores = [line for line in trained.output.splitlines() if line.startswith(("top", "mean"))]
     assert all(score in again.output for score in scores)

@@ -1,17 +1,16 @@
 import json
 import logging
+import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 import torch
 
-from ssn3d import data, runs, train
-from ssn3d.datasets import identity, rendered
+from ssn3d import data, recipes, runs, train
+from ssn3d.datasets import rendered
 from ssn3d.datasets.tracklets import Split
 from ssn3d.study_config import StudyConfig
 from tests.stored import RESULTS, bits_of
@@ -37,31 +36,13 @@ def trainings(monkeypatch) -> list[int]:
     return seeds
 
 
-@pytest.fixture
-def change_source(tmp_path, monkeypatch) -> Iterator[Any]:
-    """Adds a line to the source of one module, as far as digests see it."""
-    real = identity._file
-
-    def change(module: str, line: str) -> None:
-        changed = tmp_path / "changed.py"
-        changed.write_bytes(real(module).read_bytes() + line.encode())
-        monkeypatch.setattr(
-            identity, "_file", lambda name: changed if name == module else real(name)
-        )
-        runs._code.cache_clear()
-
-    yield change
-    monkeypatch.undo()
-    runs._code.cache_clear()
-
-
 def test_a_run_is_missing_once_and_found_after(tiny_config, store, told, trainings):
     made = runs.load_or_train(tiny_config)
-    assert f"MISS {made.id} ilids_vid semi-supervised seed 0: the store holds no other" in told.text
+    assert f"MISS {made.id}" in told.messages
     assert "HIT" not in told.text
     told.clear()
     found = runs.load_or_train(tiny_config)
-    assert told.messages == [f"HIT {made.id} ilids_vid semi-supervised seed 0"]
+    assert told.messages == [f"HIT {made.id}"]
     assert found == made
     assert trainings == [0]
     assert made.folder == store / runs.identify(tiny_config)
@@ -83,9 +64,9 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    told = {"kind", "why", "data", "code", "device", "seconds", "resumed_after", "versions"}
-    assert set(made) == told | {"sha256"}
-    assert set(made["versions"]) == {"python", "ssn3d", "torch", "torchvision"}
+    told = {"kind", "data", "results_version", "commit", "device", "seconds", "resumed_after"}
+    assert set(made) == told | {"versions", "sha256"}
+    assert set(made["versions"]) == {"ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)
 
@@ -114,57 +95,53 @@ def test_a_damaged_run_is_made_again_with_a_warning(tiny_config, store, told, tr
     assert trainings == [0, 0]
 
 
-def test_a_miss_says_what_the_nearest_run_differs_in(tiny_config, store, told):
-    runs.load_or_train(tiny_config)
-    runs.load_or_train(replace(tiny_config, seed=1, margin=0.5))
-    told.clear()
-    runs.load_or_train(replace(tiny_config, seed=2))
-    assert told.messages[0].endswith("seed 2: the nearest run differs in seed")
+def test_a_run_is_named_in_words_and_digits(tiny_config):
+    name = runs.identify(tiny_config)
+    assert re.fullmatch(r"reid-ilids_vid-ssn3d-semi-supervised-seed0-[0-9a-f]{8}", name)
+    alone = runs.identify(StudyConfig.preset("smoke", "random_maps"))
+    assert re.fullmatch(r"ssn_only-random_maps-normal-n9-seed0-[0-9a-f]{8}", alone)
 
 
-def test_a_miss_says_if_only_the_code_differs(tiny_config, store, told, change_source):
-    runs.load_or_train(tiny_config)
-    change_source("ssn3d.losses", "CHANGED = True\n")
-    runs.load_or_train(tiny_config)
-    assert told.messages[-1].endswith("the nearest run differs in code")
+def test_an_aggregator_of_any_name_gives_a_folder_of_the_store(tiny_config):
+    assert "/" not in runs.identify(replace(tiny_config, aggregator="mine/../new"))
 
 
-def test_a_miss_says_if_only_the_data_differ(tiny_config, store, told, monkeypatch):
-    runs.load_or_train(tiny_config)
-    monkeypatch.setattr(rendered, "identity", lambda *_, **__: "drawn differently")
-    runs.load_or_train(tiny_config)
-    assert told.messages[-1].endswith("the nearest run differs in data")
+def test_other_settings_data_or_version_are_another_run(tiny_config, monkeypatch):
+    names = {runs.identify(tiny_config), runs.identify(replace(tiny_config, margin=0.5))}
+    recipe = recipes.RECIPES["reid"]
+    monkeypatch.setitem(recipes.RECIPES, "reid", recipe._replace(results_version=99))
+    names.add(runs.identify(tiny_config))
+    monkeypatch.setitem(
+        recipes.RECIPES, "reid", recipe._replace(identity_of=lambda _: "drawn differently")
+    )
+    names.add(runs.identify(tiny_config))
+    assert len(names) == 4
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "train",
-        "losses",
-        "retrieval",
-        "models.ssn",
-        "models.windows",
-        "models.backbone",
-        "models.reid",
-        "datasets.clips",
-        "datasets.keypoints",
-        "datasets.streams",
-        "datasets.ilids_vid",
-    ],
-)
-def test_changed_code_is_another_run(tiny_config, change_source, module):
+def test_another_version_of_the_renderer_is_another_run(tiny_config, monkeypatch):
     before = runs.identify(tiny_config)
-    change_source(f"ssn3d.{module}", "# nothing happens\n")
-    assert runs.identify(tiny_config) == before
-    change_source(f"ssn3d.{module}", "CHANGED = True\n")
+    monkeypatch.setattr(rendered, "RENDERER_VERSION", 99)
     assert runs.identify(tiny_config) != before
 
 
-@pytest.mark.parametrize("module", ["config", "plots", "runs", "store", "cli", "datasets.mars"])
-def test_code_that_does_not_compute_the_run_does_not_count(tiny_config, change_source, module):
-    before = runs.identify(tiny_config)
-    change_source(f"ssn3d.{module}", "CHANGED = True\n")
-    assert runs.identify(tiny_config) == before
+def test_a_run_of_other_settings_under_this_name_is_no_hit(tiny_config, store, told, trainings):
+    other = runs.load_or_train(replace(tiny_config, margin=0.5))
+    other.folder.rename(store / runs.identify(tiny_config))
+    assert runs.load_or_train(tiny_config).config == tiny_config
+    assert "holds a run of other settings (margin)" in told.text
+    assert trainings == [0, 0]
+
+
+def test_a_hit_says_once_if_the_run_was_made_elsewhere(tiny_config, store, told, monkeypatch):
+    run = runs.load_or_train(tiny_config)
+    runs.load_or_train(tiny_config)
+    assert "elsewhere" not in told.text
+    monkeypatch.setattr(runs, "device_name", lambda device: "another processor")
+    runs.load_or_train(tiny_config)
+    runs.load_or_train(tiny_config)
+    [warning] = [line for line in told.messages if "elsewhere" in line]
+    assert warning.startswith(run.id)
+    assert "here another processor" in warning
 
 
 def test_an_unknown_aggregator_is_refused_before_any_work(tiny_config, store):
@@ -244,7 +221,7 @@ def test_work_that_is_not_worth_processes_starts_none(tiny_config):
 def test_a_run_says_which_device_computed_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"an accelerator, {device}")
     assert runs.device_name("cuda:1") == "an accelerator, cuda:1"
-    assert "CPU, one thread" in runs.device_name("cpu")
+    assert ", one thread" in runs.device_name("cpu")
 
 
 def test_an_untrained_network_is_a_run_too(store):

@@ -37,11 +37,11 @@ FREE = {"strategy": "unsupervised", "labelled_steps": 0}
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(StudyConfig)])
-def test_changing_any_field_changes_the_run_id(field):
+def test_changing_any_field_changes_what_names_the_run(field):
     base = replace(BASE, **FREE) if field in ("study", "strategy") else BASE
     change = {"strategy": "semi-supervised", "labelled_steps": 7} if field == "strategy" else {}
     changed = replace(base, **({field: OTHER[field]} | change))
-    assert changed.run_id("data", "code") != base.run_id("data", "code")
+    assert changed.changed() != base.changed()
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -10,7 +10,6 @@ Places and sizes are measured in frame heights: x to the right, y down, 0 at the
 """
 
 import math
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,10 +20,12 @@ from torch import Tensor
 
 from .amber_shapes import REACH, Dice, Element, band, draw_elements
 from .drafts import made_once
-from .identity import digest, source_digest
+from .identity import digest
 from .images import write_image
 from .streams import one_thread, stream
 
+RENDERER_VERSION = 1
+"""Raise it when `paint` paints other pictures."""
 PALETTE = (
     "260a08 781a05 c24208 ed750d f7b033 fcd67a fff5d1",  # amber, as light comes through it
     "14141a 382b29 575445 788061 a3a67a d1cfa3 f7f2db",  # the sea, where amber and blue meet
@@ -93,7 +94,7 @@ def write(
 
 def identity(*, count: int, seed: int, height: int, width: int) -> str:
     """The name of a painted set: another one for any other setting, size or way of painting."""
-    return f"amber-{digest([count, seed, height, width, _painter()])}"
+    return f"amber-{height}x{width}-seed{seed}-{digest([count, RENDERER_VERSION])}"
 
 
 def materialise(
@@ -193,9 +194,3 @@ def _developed(canvas: Canvas, light: float, dice: Dice) -> Tensor:
     row = (hue.square() * (3 - 2 * hue)).clamp_(0, 1)  # rather one or the other than between
     where = (127 * row).round() * 512 + (511 * tone.clamp(0, 1)).round()
     return colours[:, where.long()]
-
-
-@cache
-def _painter() -> str:
-    """Digest of the sources that paint."""
-    return source_digest([__name__])

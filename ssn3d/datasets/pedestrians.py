@@ -7,7 +7,6 @@ a labels.json.
 
 from collections import Counter
 from dataclasses import asdict
-from functools import cache
 from inspect import signature
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -16,12 +15,14 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from . import coco, pictures
+from . import coco, pictures, walkers
 from .drafts import made_once
-from .identity import digest, source_digest
+from .identity import digest
 from .images import write_image
 from .pedestrian_film import PARTS, PROFILE, film, worth_labelling
 
+RENDERER_VERSION = 1
+"""Raise it when `write` renders other pictures or points; `walkers` has a version of its own."""
 LABELS, TRUTH, TRACKS = "labels.json", "truth.json", "tracks"
 
 
@@ -163,7 +164,10 @@ def identity(**settings: int) -> str:
     call = signature(write).bind(Path(), **settings)
     call.apply_defaults()
     del call.arguments["root"]
-    return f"pedestrians-{digest([asdict(PROFILE), dict(call.arguments), _renderer()])}"
+    versions = [RENDERER_VERSION, walkers.RENDERER_VERSION]
+    height, width, seed = (call.arguments.pop(name) for name in ("height", "width", "seed"))
+    drawn = digest([asdict(PROFILE), dict(call.arguments), versions])
+    return f"pedestrians-{height}x{width}-seed{seed}-{drawn}"
 
 
 def materialise(folder: Path, **settings: int) -> Path:
@@ -213,9 +217,3 @@ def _truth(path: Path, names: list[str], parts: list[str]) -> Tensor | None:
             f"{path}: expected the parts of {LABELS}, {parts}, got {labels.parts}; use the same"
         )
     return _rows(labels, names, path)
-
-
-@cache
-def _renderer() -> str:
-    """Digest of the sources that draw and write the pictures."""
-    return source_digest([__name__], but=[pictures.__name__])

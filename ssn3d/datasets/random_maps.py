@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .streams import stream
 
+RENDERER_VERSION = 1
+"""Raise it when `draw` draws other maps."""
 Distribution = Literal["normal", "uniform", "centred", "standardised", "ones"]
 
 

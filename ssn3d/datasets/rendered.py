@@ -1,14 +1,13 @@
 """Rendered data sets on disk: written once in the official layout, then read like real ones."""
 
 from dataclasses import asdict, replace
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .drafts import made_once
-from .identity import digest, source_digest
-from .walkers import PROFILES, Profile, render
+from .identity import digest
+from .walkers import PROFILES, RENDERER_VERSION, Profile, render
 
 
 def profile_of(
@@ -44,8 +43,7 @@ def profile_of(
 
 def identity(dataset: str, profile: Profile, *, seed: int, height: int, width: int) -> str:
     """The name of a rendered set: another one for any other setting, seed, size or renderer."""
-    settings = [asdict(profile), seed, height, width, _renderer(dataset)]
-    return f"{dataset}-{digest(settings)}"
+    return f"{dataset}-{height}x{width}-seed{seed}-{digest([asdict(profile), RENDERER_VERSION])}"
 
 
 def materialise(
@@ -67,9 +65,3 @@ def materialise(
         folder / name,
         lambda draft: layout.write(render(profile, seed=seed, height=height, width=width), draft),
     )
-
-
-@cache
-def _renderer(dataset: str) -> str:
-    """Digest of the sources that draw and write a data set."""
-    return source_digest([f"{__package__}.walkers", f"{__package__}.{dataset}"])

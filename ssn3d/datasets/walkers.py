@@ -21,6 +21,7 @@ from .walker_scenes import new_scene
 
 __all__ = [
     "PROFILES",
+    "RENDERER_VERSION",
     "Profile",
     "Walk",
     "place_camera",
@@ -30,6 +31,8 @@ __all__ = [
     "tracklets",
 ]
 
+RENDERER_VERSION = 1
+"""Raise it when people are drawn, staged or written otherwise; profiles count by themselves."""
 SMALLEST_HEIGHT, SMALLEST_WIDTH = 16, 8
 
 

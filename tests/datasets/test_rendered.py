@@ -111,7 +111,7 @@ def test_another_seed_or_size_is_another_set(size):
 
 def test_another_renderer_is_another_set(monkeypatch):
     before = rendered.identity("ilids_vid", PROFILE, **SIZE)
-    monkeypatch.setattr(rendered, "_renderer", lambda dataset: "another")
+    monkeypatch.setattr(rendered, "RENDERER_VERSION", 99)
     assert rendered.identity("ilids_vid", PROFILE, **SIZE) != before
 
 
