@@ -6,7 +6,6 @@ Two askers for one run train it once: the second waits for the first and finds i
 import logging
 import os
 import platform
-import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,7 +56,7 @@ def identify(config: Settings) -> str:
     """
     recipe = recipe_of(config)
     digits = digest([config.changed(), recipe.identity_of(config), recipe.results_version])
-    return re.sub(r"[^\w.-]", "_", f"{kind_of(config)}-{recipe.words(config)}-{digits}")
+    return f"{kind_of(config)}-{recipe.words(config)}-{digits}"
 
 
 def find(config: Config) -> Run[Config] | None:

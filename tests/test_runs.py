@@ -102,10 +102,6 @@ def test_a_run_is_named_in_words_and_digits(tiny_config):
     assert re.fullmatch(r"ssn_only-random_maps-normal-n9-seed0-[0-9a-f]{8}", alone)
 
 
-def test_an_aggregator_of_any_name_gives_a_folder_of_the_store(tiny_config):
-    assert "/" not in runs.identify(replace(tiny_config, aggregator="mine/../new"))
-
-
 def test_other_settings_data_or_version_are_another_run(tiny_config, monkeypatch):
     names = {runs.identify(tiny_config), runs.identify(replace(tiny_config, margin=0.5))}
     recipe = recipes.RECIPES["reid"]
