@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from .settings import Settings
+from .config import Settings
 
 
 def markdown(

@@ -10,7 +10,7 @@ from typing import Any
 from IPython import get_ipython
 from IPython.display import Markdown
 
-from .config import nearest
+from .config.reid import nearest
 from .data import project_folder
 
 KINDS: dict[str, tuple[type, ...]] = {

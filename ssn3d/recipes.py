@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from . import data, part_metrics, study, study_data, study_metrics, train
-from .config import RunConfig
+from .config import RunConfig, Settings, StudyConfig
 from .datasets.pedestrians import Pedestrians
 from .descent import History, OnStep
-from .settings import Settings
-from .study_config import StudyConfig
 
 
 class Made(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import store
-from .config import nearest
+from .config.reid import nearest
 from .data import project_folder
 from .execution import Outcome, environment, run
 from .workers import detached, this_machine

@@ -21,11 +21,11 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from . import dispatch, parallel, store, workers
+from .config import Settings
 from .data import data_folder, project_folder
 from .datasets.identity import digest
 from .descent import OnStep
 from .recipes import kind_of, recipe_of
-from .settings import Settings
 from .store import Run, store_folder
 
 __all__ = [

@@ -13,11 +13,11 @@ from safetensors.torch import load, save
 from torch import nn
 
 from . import model_card
+from .config import Settings
 from .data import data_folder
 from .datasets.drafts import drafted
 from .descent import History
 from .recipes import RECIPES, recipe_of
-from .settings import Settings
 
 TEXTS = ("config.json", "history.json", "metrics.json")
 WEIGHTS, CARD = "weights.safetensors", "README.md"

@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from .config import StudyConfig
 from .datasets import random_maps
 from .datasets.streams import one_thread, stream
 from .descent import History, OnStep, descend
@@ -14,7 +15,6 @@ from .models.backbone import ResNetTrunk, SmallTrunk
 from .models.part_finder import PartFinder
 from .models.ssn import SSN, Parts
 from .progress import Progress
-from .study_config import StudyConfig
 
 
 def build(config: StudyConfig) -> PartFinder:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from .config import StudyConfig
 from .data import data_folder
 from .datasets import amber, pedestrians, pictures, random_maps
 from .datasets.identity import folder_digest
 from .datasets.pedestrians import Pedestrians
 from .datasets.pictures import Pictures
-from .study_config import StudyConfig
 
 
 def material_of(config: StudyConfig) -> Pictures | Pedestrians | None:

@@ -8,6 +8,7 @@ from einops import rearrange
 from torch import Tensor
 
 from . import alignment
+from .config import StudyConfig
 from .datasets.pedestrians import Pedestrians
 from .datasets.pictures import Pictures
 from .datasets.streams import one_thread
@@ -16,7 +17,6 @@ from .likeness import likeness
 from .models.part_finder import PartFinder
 from .models.windows import windows_at
 from .study import find_parts
-from .study_config import StudyConfig
 
 LAST = 10
 """Steps that the final loss is the mean of: every step sees other samples."""

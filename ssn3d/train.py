@@ -13,7 +13,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from . import losses, parallel, retrieval
-from .config import RunConfig, nearest
+from .config.reid import RunConfig, nearest
 from .datasets.clips import Clip
 from .datasets.streams import one_thread
 from .datasets.tracklets import Split, Tracklet

@@ -9,10 +9,9 @@ import pytest
 
 from ssn3d import claims, claims_page, paper_claims
 from ssn3d.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
-from ssn3d.config import RunConfig
+from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.datasets.identity import digest
 from ssn3d.paper_claims import Contrast
-from ssn3d.study_config import StudyConfig
 
 SEEDS = range(3)
 

@@ -6,8 +6,8 @@ from click.testing import CliRunner
 
 from ssn3d import data
 from ssn3d.cli import main
+from ssn3d.config import StudyConfig
 from ssn3d.runs import load_or_train
-from ssn3d.study_config import StudyConfig
 
 
 def test_training_from_the_command_line_is_stored_and_can_be_measured_again(store):

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from ssn3d import progress, study, train
+from ssn3d.config import StudyConfig
 from ssn3d.descent import descend
 from ssn3d.progress import Progress
-from ssn3d.study_config import StudyConfig
 
 
 class Killed(BaseException):

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ssn3d import data, recipes, runs, train
+from ssn3d.config import StudyConfig
 from ssn3d.datasets import rendered
 from ssn3d.datasets.tracklets import Split
-from ssn3d.study_config import StudyConfig
 from tests.stored import RESULTS, bits_of
 
 

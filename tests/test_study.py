@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ssn3d import study
+from ssn3d.config import StudyConfig
 from ssn3d.models.ssn import SSN
-from ssn3d.study_config import StudyConfig
 
 RANDOM = StudyConfig.preset("smoke", "random_maps", steps=40, learning_rate=1e-2, parts=3)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ssn3d import runs, study_data, study_metrics
+from ssn3d.config import StudyConfig
 from ssn3d.datasets.pedestrians import Pedestrians
-from ssn3d.study_config import StudyConfig
 
 SMOKE = {
     name: StudyConfig.preset("smoke", name) for name in ("random_maps", "amber", "pedestrians")

@@ -10,10 +10,8 @@ from statistics import quantiles
 from typing import NamedTuple
 
 from ssn3d import data, runs
-from ssn3d.config import RunConfig
-from ssn3d.settings import Settings
+from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.store import Run
-from ssn3d.study_config import StudyConfig
 from tests.benchmarks.harness import start, verdict
 
 WORKERS, RUNS = 2, 8

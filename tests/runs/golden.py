@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 
 from ssn3d import models
-from ssn3d.config import RunConfig
+from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.datasets import amber, pedestrian_film, walkers
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.runs import load_or_train
-from ssn3d.settings import Settings
-from ssn3d.study_config import StudyConfig
 
 FOLDER = Path(__file__).with_name("golden")
 

@@ -14,11 +14,10 @@ import torch
 from PIL import Image
 
 from ssn3d import data, runs
-from ssn3d.config import RunConfig
+from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Split, Tracklet
 from ssn3d.store import Run
-from ssn3d.study_config import StudyConfig
 from ssn3d.widgets import explorer
 from ssn3d.widgets.explorer import Explorer
 from ssn3d.widgets.overlay import WIDTH

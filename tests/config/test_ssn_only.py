@@ -2,8 +2,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from ssn3d.settings import SCALES
-from ssn3d.study_config import StudyConfig
+from ssn3d.config import SCALES, StudyConfig
 
 BASE = StudyConfig.preset("paper", "pedestrians", pretrained=False)
 OTHER = {

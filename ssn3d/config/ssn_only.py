@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from .settings import Scale, Settings, affordable_precision, check
+from .base import Scale, Settings, affordable_precision, check
 
 Study = Literal["random_maps", "amber", "pedestrians"]
 Distribution = Literal["normal", "uniform", "centred", "standardised", "ones"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from .settings import SCALES, Scale, Settings, affordable_precision, check, nearest
+from .base import SCALES, Scale, Settings, affordable_precision, check, nearest
 
 __all__ = [
     "DATASETS",
