@@ -12,7 +12,7 @@ from .datasets.streams import one_thread, stream
 from .descent import History, OnStep, descend
 from .losses import ssn_loss
 from .models.backbone import ResNetTrunk, SmallTrunk
-from .models.part_finder import PartFinder
+from .models.reid import PartFinder
 from .models.ssn import SSN, Parts
 from .progress import Progress
 

@@ -14,7 +14,7 @@ from .datasets.pictures import Pictures
 from .datasets.streams import one_thread
 from .descent import History
 from .likeness import likeness
-from .models.part_finder import PartFinder
+from .models.reid import PartFinder
 from .models.windows import windows_at
 from .study import find_parts
 

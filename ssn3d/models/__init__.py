@@ -1,24 +1,5 @@
-"""Networks: a trunk, and the aggregators that are compared on top of it."""
+"""Networks: a backbone, and the aggregators that are compared on top of it."""
 
-from torch import nn
+from .aggregators import AGGREGATORS
 
-from .ap3d import AP3D
-from .average import Average
-from .conv3d import Conv3D
-from .non_local import NonLocalPooling
-from .recurrent import Recurrent
-from .ssn3d import SSN3D
-from .stripes import Stripes
-from .temporal_attention import TemporalAttention
-
-AGGREGATORS: dict[str, type[nn.Module]] = {
-    "ssn3d": SSN3D,
-    "average": Average,
-    "temporal_attention": TemporalAttention,
-    "recurrent": Recurrent,
-    "stripes": Stripes,
-    "conv3d": Conv3D,
-    "non_local": NonLocalPooling,
-    "ap3d": AP3D,
-}
-"""Every aggregator by its name in `RunConfig.aggregator`."""
+__all__ = ["AGGREGATORS"]

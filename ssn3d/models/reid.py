@@ -5,8 +5,8 @@ from typing import NamedTuple
 from einops import rearrange
 from torch import Tensor, nn
 
-from .frames import FrameEncoder
-from .ssn import Parts
+from .backbone import FrameEncoder
+from .ssn import SSN, Parts
 
 
 class Output(NamedTuple):
@@ -37,3 +37,27 @@ class ReID(FrameEncoder):
         features = self.features(rearrange(clips, "b t c h w -> (b t) c h w"))
         features = rearrange(features, "(b t) c h w -> b t c h w", b=len(clips))
         return self.aggregator(features, points)
+
+
+class PartFinder(FrameEncoder):
+    """A trunk and the SSN, no aggregator."""
+
+    def __init__(self, backbone: nn.Module, ssn: SSN):
+        """backbone: [f 3 H W] -> [f c h w]; `nn.Identity()` feeds the colours to the SSN."""
+        super().__init__(backbone)
+        self.ssn = ssn
+
+    def forward(self, pictures: Tensor) -> Parts:
+        """Find the parts of pictures, each a clip of its own.
+
+        Args:
+            pictures: [b 3 H W] uint8, or float in 0..1.
+
+        Returns:
+            `Parts` with t = 1.
+        """
+        return self.in_maps(self.features(pictures))
+
+    def in_maps(self, features: Tensor) -> Parts:
+        """The same, of feature maps [b c h w] that need no trunk."""
+        return self.ssn(rearrange(features, "b c h w -> b 1 c h w"))

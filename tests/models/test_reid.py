@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ssn3d.models import AGGREGATORS
+from ssn3d.models.aggregators.ssn3d import SSN3D
 from ssn3d.models.backbone import SmallTrunk
 from ssn3d.models.reid import Output, ReID
 from ssn3d.models.ssn import Parts
-from ssn3d.models.ssn3d import SSN3D
 
 PARTS, EMBEDDING = 5, 12
 

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.models import AGGREGATORS
-from ssn3d.models.average import Average
+from ssn3d.models.aggregators.average import Average
 from ssn3d.models.reid import Output
 
 CHANNELS, EMBEDDING = 16, 12

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ssn3d.models.ap3d import AP3D, AlignedP3D, AppearancePreserving
-from ssn3d.models.conv3d import VideoResNet
-from ssn3d.models.non_local import NonLocal
+from ssn3d.models.aggregators.ap3d import AP3D, AlignedP3D, AppearancePreserving
+from ssn3d.models.aggregators.conv3d import VideoResNet
+from ssn3d.models.aggregators.non_local import NonLocal
 
 CHANNELS = 6
 

@@ -3,10 +3,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from ssn3d.models.aggregators.ssn3d import SSN3D
+from ssn3d.models.aggregators.stripes import Stripes
 from ssn3d.models.part_conv import PartConv
 from ssn3d.models.ssn import SSN
-from ssn3d.models.ssn3d import SSN3D
-from ssn3d.models.stripes import Stripes
 
 CHANNELS, PARTS = 5, 2
 BLOCKS = ("bottleneck", "plain")

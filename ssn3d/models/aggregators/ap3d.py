@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from ..reid import Output
 from .conv3d import Bottleneck
-from .reid import Output
 
 
 class AppearancePreserving(nn.Module):

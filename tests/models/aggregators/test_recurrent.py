@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ssn3d.models.recurrent import Recurrent
+from ssn3d.models.aggregators.recurrent import Recurrent
 
 CHANNELS, EMBEDDING = 5, 7
 

@@ -4,7 +4,7 @@ from einops import reduce
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d.models.temporal_attention import TemporalAttention, frame_weights
+from ssn3d.models.aggregators.temporal_attention import TemporalAttention, frame_weights
 
 CHANNELS, EMBEDDING = 5, 7
 
