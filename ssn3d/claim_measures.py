@@ -10,13 +10,13 @@ class Run(Protocol):
     """What is asked of a run; see `store.Run`."""
 
     @property
-    def id(self) -> str: ...  # noqa: D102
+    def id(self) -> str: ...
     @property
-    def config(self) -> Any: ...  # noqa: D102
+    def config(self) -> Any: ...
     @property
-    def history(self) -> Mapping[str, Sequence[float]]: ...  # noqa: D102
+    def history(self) -> Mapping[str, Sequence[float]]: ...
     @property
-    def metrics(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def metrics(self) -> Mapping[str, Any]: ...
 
 
 class Values(NamedTuple):

@@ -14,7 +14,7 @@ MINE = '''
     from einops import reduce
     from torch import nn
 
-    from .reid import Output
+    from ssn3d.models.reid import Output
 
 
     class Middle(nn.Module):

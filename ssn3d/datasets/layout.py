@@ -35,11 +35,11 @@ class FrameName(Protocol):
     """What every layout says in the name of a frame's file."""
 
     @property
-    def person(self) -> int: ...  # noqa: D102
+    def person(self) -> int: ...
     @property
-    def camera(self) -> int: ...  # noqa: D102
+    def camera(self) -> int: ...
     @property
-    def frame(self) -> int: ...  # noqa: D102
+    def frame(self) -> int: ...
 
 
 def locate(places: Sequence[Path], holding: Sequence[str], tree: str) -> Path:

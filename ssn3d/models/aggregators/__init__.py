@@ -1,4 +1,4 @@
-"""Aggregators: what joins the frames of a clip.  The methods that are compared differ in nothing else."""
+"""Aggregators: what joins the frames of a clip, and all that the compared methods differ in."""
 
 from torch import nn
 

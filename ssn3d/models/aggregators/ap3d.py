@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
+
 from .conv3d import Bottleneck
 
 

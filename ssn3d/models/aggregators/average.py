@@ -13,7 +13,7 @@ left the plateau of the triplet loss with the mean; no run in the store shows th
 from einops import reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
 
 
 class Average(nn.Module):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
 
 Kernel = Callable[[nn.Conv3d], nn.Module]
 """What a 1 x 3 x 3 convolution becomes in a network over clips: a layer that starts as it was."""

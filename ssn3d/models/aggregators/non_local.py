@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
 
 
 class NonLocal(nn.Module):

@@ -8,7 +8,7 @@ unit is dropped, and the triplet loss is the only one.
 from einops import reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
 
 
 class Recurrent(nn.Module):

@@ -3,9 +3,9 @@
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..part_conv import Block, PartConv
-from ..reid import Output
-from ..ssn import SSN
+from ssn3d.models.part_conv import Block, PartConv
+from ssn3d.models.reid import Output
+from ssn3d.models.ssn import SSN
 
 
 class SSN3D(nn.Module):

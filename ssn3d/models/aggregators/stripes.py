@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..part_conv import Block, PartConv
-from ..reid import Output
+from ssn3d.models.part_conv import Block, PartConv
+from ssn3d.models.reid import Output
 
 
 class Stripes(nn.Module):

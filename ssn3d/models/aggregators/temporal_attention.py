@@ -11,7 +11,7 @@ from einops import einsum, rearrange, reduce
 from einops.layers.torch import Reduce
 from torch import Tensor, nn
 
-from ..reid import Output
+from ssn3d.models.reid import Output
 
 
 def frame_weights(scores: Tensor) -> Tensor:
