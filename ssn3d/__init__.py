@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import losses, models, paper, plots, retrieval, tables
+    from . import losses, models, paper, plots, tables
     from .config import RunConfig
+    from .evaluation import retrieval
     from .runs import Run, load_or_train, sweep
     from .trained import load
 

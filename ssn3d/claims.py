@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from . import paper_claims
-from .bootstrap import interval
 from .claim_measures import Run, Values
+from .evaluation.intervals import interval
 from .paper_claims import Claim, Contrast, Side
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"

@@ -98,7 +98,8 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
     """
     from tqdm.auto import tqdm
 
-    from . import costs, parallel
+    from . import parallel
+    from .evaluation import complexity as costs
     from .runs import load_or_train
 
     with _usage_errors():

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from . import data, part_metrics, study, study_data, study_metrics, train
+from . import data, study, study_data, train
 from .config import RunConfig, Settings, StudyConfig
 from .datasets.pedestrians import Pedestrians
 from .descent import History, OnStep
+from .evaluation import reid_parts as part_metrics
+from .evaluation import ssn_only as study_metrics
 
 
 class Made(NamedTuple):

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import train
-from .alignment import distances, locate
 from .config import RunConfig
 from .datasets.streams import one_thread
 from .datasets.tracklets import Tracklet
 from .descent import History, descend
 from .diagrams import Pass
+from .evaluation.part_metrics import distances, locate
 from .loading import TrainingBatches
 from .models.reid import ReID
 from .models.ssn import attention

@@ -12,19 +12,20 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from . import losses, parallel, retrieval
+from . import losses, parallel
 from .config.reid import RunConfig, nearest
 from .datasets.clips import Clip
 from .datasets.streams import one_thread
 from .datasets.tracklets import Split, Tracklet
 from .descent import History, OnStep, descend
+from .evaluation import retrieval
+from .evaluation.reranking import rerank
 from .loading import TrainingBatches, load_clips, test_batches
 from .models import AGGREGATORS
 from .models.backbone import trunk
 from .models.reid import ReID
 from .models.ssn import SSN, Parts
 from .progress import Progress
-from .reranking import rerank
 
 
 def build(config: RunConfig) -> ReID:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssn3d import costs
 from ssn3d.config import RunConfig
+from ssn3d.evaluation import complexity as costs
 from tests.benchmarks.bench_scaling import (
     CLAIMS,
     STEPS,

@@ -8,7 +8,7 @@ import torch
 from scipy.io import loadmat
 from torch import Tensor
 
-from ssn3d.retrieval import evaluate
+from ssn3d.evaluation.retrieval import evaluate
 from tests.benchmarks.harness import extra_megabytes, race, seconds, start, verdict
 
 COMPILED = 2.1

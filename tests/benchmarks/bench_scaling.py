@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from ssn3d import costs, data, results
+from ssn3d import data, results
 from ssn3d.config import DATASETS, RunConfig
+from ssn3d.evaluation import complexity as costs
 from ssn3d.methods import OURS, methods
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ssn3d import costs, train
+from ssn3d import train
 from ssn3d.config import RunConfig
+from ssn3d.evaluation import complexity as costs
 
 
 @pytest.mark.parametrize("aggregator", ["ssn3d", "average"])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from ssn3d.likeness import likeness
+from ssn3d.evaluation.likeness import likeness
 
 
 def windows(k: int, n: int, seed: int) -> torch.Tensor:

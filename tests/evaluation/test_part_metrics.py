@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d.alignment import (
+from ssn3d.evaluation.part_metrics import (
     assign,
     centre_prior,
     distances,

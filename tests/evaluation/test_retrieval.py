@@ -10,8 +10,8 @@ from scipy.io import loadmat
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d import retrieval
-from ssn3d.retrieval import Retrieval, comparable, evaluate, pairwise
+from ssn3d.evaluation import retrieval
+from ssn3d.evaluation.retrieval import Retrieval, comparable, evaluate, pairwise
 
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .config import RunConfig
-from .datasets.clips import resized_frames
-from .datasets.streams import one_thread
-from .datasets.tracklets import Tracklet
-from .models.reid import ReID
+from ssn3d.config import RunConfig
+from ssn3d.datasets.clips import resized_frames
+from ssn3d.datasets.streams import one_thread
+from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.models.reid import ReID
 
 
 def shifted(clips: Tensor, pixels: int) -> Tensor:

@@ -7,16 +7,17 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from . import alignment
-from .config import StudyConfig
-from .datasets.pedestrians import Pedestrians
-from .datasets.pictures import Pictures
-from .datasets.streams import one_thread
-from .descent import History
+from ssn3d.config import StudyConfig
+from ssn3d.datasets.pedestrians import Pedestrians
+from ssn3d.datasets.pictures import Pictures
+from ssn3d.datasets.streams import one_thread
+from ssn3d.descent import History
+from ssn3d.models.reid import PartFinder
+from ssn3d.models.windows import windows_at
+from ssn3d.study import find_parts
+
+from . import part_metrics as alignment
 from .likeness import likeness
-from .models.reid import PartFinder
-from .models.windows import windows_at
-from .study import find_parts
 
 LAST = 10
 """Steps that the final loss is the mean of: every step sees other samples."""

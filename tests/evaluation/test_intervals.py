@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ssn3d.bootstrap import interval, stretch
+from ssn3d.evaluation.intervals import interval, stretch
 
 
 def noise(generator: torch.Generator, seeds: int, people: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from ssn3d import misalignment
+from ssn3d.evaluation import shift_probe as misalignment
 from ssn3d.loading import load_clips
 
 heights = st.lists(st.integers(-5, 5), min_size=3, max_size=3)

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from einops import rearrange
 
-from . import alignment, train
-from .config import RunConfig
-from .datasets.keypoints import Points
-from .datasets.tracklets import Tracklet
-from .models.reid import ReID
+from ssn3d import train
+from ssn3d.config import RunConfig
+from ssn3d.datasets.keypoints import Points
+from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.models.reid import ReID
+
+from . import part_metrics as alignment
 
 AT_ONCE = 8
 """Clips that go through the network together."""

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d import runs, study_data, study_metrics
+from ssn3d import runs, study_data
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.pedestrians import Pedestrians
+from ssn3d.evaluation import ssn_only as study_metrics
 
 SMOKE = {
     name: StudyConfig.preset("smoke", name) for name in ("random_maps", "amber", "pedestrians")

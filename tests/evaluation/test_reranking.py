@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d.reranking import rerank
+from ssn3d.evaluation.reranking import rerank
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
