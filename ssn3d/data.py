@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 
 from .config import RunConfig
-from .datasets import rendered
 from .datasets.identity import folder_digest
 from .datasets.packing import packed
 from .datasets.tracklets import Split
-from .datasets.walkers import Profile
+from .synthetic import materialise as rendered
+from .synthetic.walkers.render import Profile
 
 REAL_FOLDERS = {
     "ilids_vid": "iLIDS-VID",

@@ -17,8 +17,8 @@ from .datasets.clips import resized
 from .datasets.images import read_image
 from .datasets.keypoints import PARTS, POINTS_FILE, load, save
 from .datasets.pose_files import parts_of, read_openpose, tracklet_points
-from .datasets.streams import one_thread
 from .datasets.tracklets import Split
+from .rng import one_thread
 
 Estimator = Callable[[Tensor], Tensor]
 """Frames uint8 [t 3 H W] -> [t n 2] their points as shares of the frame, NaN where not found."""

@@ -10,10 +10,10 @@ from torch import nn
 
 from . import data, study, study_data, train
 from .config import RunConfig, Settings, StudyConfig
-from .datasets.pedestrians import Pedestrians
 from .descent import History, OnStep
 from .evaluation import reid_parts as part_metrics
 from .evaluation import ssn_only as study_metrics
+from .synthetic.pedestrians import Pedestrians
 
 
 class Made(NamedTuple):

@@ -13,9 +13,9 @@ from safetensors.torch import load, save
 from torch import nn
 
 from . import model_card
+from .atomic import drafted
 from .config import Settings
 from .data import data_folder
-from .datasets.drafts import drafted
 from .descent import History
 from .recipes import RECIPES, recipe_of
 

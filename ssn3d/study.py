@@ -7,14 +7,14 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from .config import StudyConfig
-from .datasets import random_maps
-from .datasets.streams import one_thread, stream
 from .descent import History, OnStep, descend
 from .losses import ssn_loss
 from .models.backbone import ResNetTrunk, SmallTrunk
 from .models.reid import PartFinder
 from .models.ssn import SSN, Parts
 from .progress import Progress
+from .rng import one_thread, stream
+from .synthetic import random_maps
 
 
 def build(config: StudyConfig) -> PartFinder:

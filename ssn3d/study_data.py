@@ -4,10 +4,11 @@ from pathlib import Path
 
 from .config import StudyConfig
 from .data import data_folder
-from .datasets import amber, pedestrians, pictures, random_maps
+from .datasets import pictures
 from .datasets.identity import folder_digest
-from .datasets.pedestrians import Pedestrians
 from .datasets.pictures import Pictures
+from .synthetic import amber, pedestrians, random_maps
+from .synthetic.pedestrians import Pedestrians
 
 
 def material_of(config: StudyConfig) -> Pictures | Pedestrians | None:

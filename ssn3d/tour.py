@@ -11,7 +11,6 @@ from torch import Tensor
 
 from . import train
 from .config import RunConfig
-from .datasets.streams import one_thread
 from .datasets.tracklets import Tracklet
 from .descent import History, descend
 from .diagrams import Pass
@@ -20,6 +19,7 @@ from .loading import TrainingBatches
 from .models.reid import ReID
 from .models.ssn import attention
 from .models.windows import pool_windows, windows_at
+from .rng import one_thread
 
 
 class Look(NamedTuple):

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from . import losses, parallel
 from .config.reid import RunConfig, nearest
 from .datasets.clips import Clip
-from .datasets.streams import one_thread
 from .datasets.tracklets import Split, Tracklet
 from .descent import History, OnStep, descend
 from .evaluation import retrieval
@@ -26,6 +25,7 @@ from .models.backbone import trunk
 from .models.reid import ReID
 from .models.ssn import SSN, Parts
 from .progress import Progress
+from .rng import one_thread
 
 
 def build(config: RunConfig) -> ReID:

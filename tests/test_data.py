@@ -6,8 +6,9 @@ import torch
 
 from ssn3d import data
 from ssn3d.config import RunConfig
-from ssn3d.datasets import folder, rendered
+from ssn3d.datasets import folder
 from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.synthetic import materialise as rendered
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import scipy.io
 
 from ssn3d import data_check
 from ssn3d.data_check import Line, check
-from ssn3d.datasets import dukemtmc, ilids_vid, mars, rendered
+from ssn3d.datasets import dukemtmc, ilids_vid, mars
+from ssn3d.synthetic import materialise as rendered
 
 SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
 Damage = Callable[[Path], object]

@@ -11,8 +11,8 @@ import torch
 
 from ssn3d import data, recipes, runs, train
 from ssn3d.config import StudyConfig
-from ssn3d.datasets import rendered
 from ssn3d.datasets.tracklets import Split
+from ssn3d.synthetic import materialise as rendered
 from tests.stored import RESULTS, bits_of
 
 

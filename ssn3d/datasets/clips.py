@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ssn3d.rng import stream
+
 from .images import read_image
 from .keypoints import PARTS, Points, labelled_frames, mirror
-from .streams import stream
 from .tracklets import Tracklet, load_frames
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import resized_frames
-from ssn3d.datasets.streams import one_thread
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models.reid import ReID
+from ssn3d.rng import one_thread
 
 
 def shifted(clips: Tensor, pixels: int) -> Tensor:

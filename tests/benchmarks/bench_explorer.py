@@ -15,7 +15,7 @@ from typing import Any
 
 from ssn3d import runs
 from ssn3d.config import RunConfig
-from ssn3d.datasets.streams import one_thread
+from ssn3d.rng import one_thread
 from ssn3d.widgets.explorer import Explorer
 
 TARGET = 150

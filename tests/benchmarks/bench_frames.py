@@ -13,8 +13,8 @@ from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
 from ssn3d.datasets.clips import resized_frames
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.datasets.walkers import render
 from ssn3d.datasets.writing import write_image
+from ssn3d.synthetic.walkers.render import render
 from tests.benchmarks.harness import race, start
 
 MEAN, STD = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))

@@ -27,9 +27,9 @@ from torch.profiler import ProfilerActivity, profile, schedule
 from ssn3d import data, loading, plots, results, runs, tables, train
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import Clip
-from ssn3d.datasets.streams import one_thread
 from ssn3d.datasets.tracklets import Split
 from ssn3d.evaluation import complexity as costs
+from ssn3d.rng import one_thread
 from tests.benchmarks.bench_scaling import STEPS, cost
 from tests.benchmarks.harness import seconds
 

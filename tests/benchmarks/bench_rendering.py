@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ssn3d.datasets.images import JPEG_QUALITY
-from ssn3d.datasets.streams import one_thread
-from ssn3d.datasets.walkers import PROFILES, place_camera, plan, render_tracklet
+from ssn3d.rng import one_thread
+from ssn3d.synthetic.walkers.render import PROFILES, place_camera, plan, render_tracklet
 from tests.benchmarks.harness import race, seconds, start
 
 TRACKLETS = 4

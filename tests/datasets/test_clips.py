@@ -19,8 +19,8 @@ from ssn3d.datasets.clips import (
     sample_frames,
 )
 from ssn3d.datasets.keypoints import PARTS, Points, labelled_frames, mirror
-from ssn3d.datasets.streams import stream
 from ssn3d.datasets.tracklets import Tracklet, load_frames
+from ssn3d.rng import stream
 
 lengths = st.integers(1, 100)
 few = st.integers(1, 6)

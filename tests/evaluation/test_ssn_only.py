@@ -6,8 +6,8 @@ import torch
 
 from ssn3d import runs, study_data
 from ssn3d.config import StudyConfig
-from ssn3d.datasets.pedestrians import Pedestrians
 from ssn3d.evaluation import ssn_only as study_metrics
+from ssn3d.synthetic.pedestrians import Pedestrians
 
 SMOKE = {
     name: StudyConfig.preset("smoke", name) for name in ("random_maps", "amber", "pedestrians")

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ssn3d import models
 from ssn3d.config import RunConfig, Settings, StudyConfig
-from ssn3d.datasets import amber, pedestrian_film, walkers
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.runs import load_or_train
+from ssn3d.synthetic import amber, pedestrian_film
+from ssn3d.synthetic.walkers import render as walkers
 
 FOLDER = Path(__file__).with_name("golden")
 

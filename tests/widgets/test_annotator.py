@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ssn3d.datasets import coco, pedestrians
+from ssn3d.datasets import coco
+from ssn3d.synthetic import pedestrians
 from ssn3d.widgets import annotator
 from ssn3d.widgets.annotator import Annotator
 from ssn3d.widgets.label_file import HIDDEN, NOT_YET, SEEN

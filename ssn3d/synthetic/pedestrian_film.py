@@ -11,12 +11,13 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
-from . import keypoints
-from .streams import stream
-from .tracklets import load_frames
-from .walker_points import to_shares, visible_points
-from .walker_scenes import Scene, new_scene
-from .walkers import PROFILES, Walk, place_camera, render_tracklet
+from ssn3d.datasets import keypoints
+from ssn3d.datasets.tracklets import load_frames
+from ssn3d.rng import stream
+
+from .walkers.keypoints import to_shares, visible_points
+from .walkers.render import PROFILES, Walk, place_camera, render_tracklet
+from .walkers.scene import Scene, new_scene
 
 # Not in the paper: which knee and foot is 1, and which hand is meant. Knee 1 and foot 1 are the
 # ones farther left in the picture, 2 those farther right, each pair for itself; the hand is the one

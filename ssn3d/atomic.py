@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .streams import one_thread
+from .rng import one_thread
 
 
 @contextmanager

@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from ssn3d.atomic import made_once
+from ssn3d.datasets.identity import digest
+from ssn3d.datasets.images import write_image
+from ssn3d.rng import one_thread, stream
+
 from .amber_shapes import REACH, Dice, Element, band, draw_elements
-from .drafts import made_once
-from .identity import digest
-from .images import write_image
-from .streams import one_thread, stream
 
 RENDERER_VERSION = 1
 """Raise it when `paint` paints other pictures."""

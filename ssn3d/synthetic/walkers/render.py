@@ -10,14 +10,15 @@ from collections.abc import Iterator
 
 import torch
 
-from .streams import stream
-from .tracklets import Split, Tracklet
-from .walker_painting import paint
-from .walker_places import Camera, expose, new_camera, see
-from .walker_plans import Walk, plan
-from .walker_points import estimate, visible_points
-from .walker_profiles import PROFILES, Profile
-from .walker_scenes import new_scene
+from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.rng import stream
+
+from .camera import Camera, expose, new_camera, see
+from .keypoints import estimate, visible_points
+from .painting import paint
+from .profiles import PROFILES, Profile
+from .protocol import Walk, plan
+from .scene import new_scene
 
 __all__ = [
     "PROFILES",

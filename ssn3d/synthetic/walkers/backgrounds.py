@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .walker_bodies import Colour
+from .person import Colour
 
 STRIP = (1.5, 4.0)
 """Height and width of a background in frame heights; people walk along it."""

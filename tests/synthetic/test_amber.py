@@ -9,8 +9,9 @@ from einops import reduce
 from torch.nn.functional import avg_pool2d
 from torch.testing import assert_close
 
-from ssn3d.datasets import amber, amber_shapes, pictures
-from ssn3d.datasets.amber_shapes import KINDS, KNOBS, REACH, Dice, draw_elements
+from ssn3d.datasets import pictures
+from ssn3d.synthetic import amber, amber_shapes
+from ssn3d.synthetic.amber_shapes import KINDS, KNOBS, REACH, Dice, draw_elements
 
 SIZE = {"height": 30, "width": 40}
 SMALL = {"count": 3, "seed": 0} | SIZE

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ssn3d.datasets.random_maps import draw
+from ssn3d.synthetic.random_maps import draw
 
 SIZE = (8, 16, 16)
 

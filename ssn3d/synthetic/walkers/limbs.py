@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .walker_bodies import CLOTH, HAIR, SKIN, Colour, Person
+from .person import CLOTH, HAIR, SKIN, Colour, Person
 
 
 @dataclass(frozen=True, eq=False)

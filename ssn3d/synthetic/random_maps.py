@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .streams import stream
+from ssn3d.rng import stream
 
 RENDERER_VERSION = 1
 """Raise it when `draw` draws other maps."""

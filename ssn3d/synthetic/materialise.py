@@ -5,9 +5,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .drafts import made_once
-from .identity import digest
-from .walkers import PROFILES, RENDERER_VERSION, Profile, render
+from ssn3d.atomic import made_once
+from ssn3d.datasets.identity import digest
+
+from .walkers.render import PROFILES, RENDERER_VERSION, Profile, render
 
 
 def profile_of(

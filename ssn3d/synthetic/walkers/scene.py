@@ -6,14 +6,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .streams import stream
-from .walker_bodies import Person, new_person, skeleton, stride_length
-from .walker_limbs import Limb, body_limbs
-from .walker_painting import Capsules, Pose, capsules, through_box, together
-from .walker_places import Camera, new_obstacle
-from .walker_plans import Walk
-from .walker_points import true_points
-from .walker_profiles import Profile
+from ssn3d.rng import stream
+
+from .camera import Camera, new_obstacle
+from .keypoints import true_points
+from .limbs import Limb, body_limbs
+from .painting import Capsules, Pose, capsules, through_box, together
+from .person import Person, new_person, skeleton, stride_length
+from .profiles import Profile
+from .protocol import Walk
 
 MEMORY = 0.92
 """Share of the box's drift that is left after a frame: it forgets within about twelve frames."""

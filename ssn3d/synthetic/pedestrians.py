@@ -15,11 +15,13 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from . import coco, pictures, walkers
-from .drafts import made_once
-from .identity import digest
-from .images import write_image
+from ssn3d.atomic import made_once
+from ssn3d.datasets import coco, pictures
+from ssn3d.datasets.identity import digest
+from ssn3d.datasets.images import write_image
+
 from .pedestrian_film import PARTS, PROFILE, film, worth_labelling
+from .walkers import render as walkers
 
 RENDERER_VERSION = 1
 """Raise it when `write` renders other pictures or points; `walkers` has a version of its own."""

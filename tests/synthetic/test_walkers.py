@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssn3d.datasets import walker_bodies, walker_limbs, walker_painting
 from ssn3d.datasets.keypoints import MIRRORED, PARTS, mirror
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
-from ssn3d.datasets.walker_points import to_shares, true_points, visible_points
-from ssn3d.datasets.walkers import (
+from ssn3d.synthetic.walkers import limbs as walker_limbs
+from ssn3d.synthetic.walkers import painting as walker_painting
+from ssn3d.synthetic.walkers import person as walker_bodies
+from ssn3d.synthetic.walkers.keypoints import to_shares, true_points, visible_points
+from ssn3d.synthetic.walkers.render import (
     PROFILES,
     Profile,
     place_camera,

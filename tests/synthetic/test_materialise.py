@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ssn3d.datasets import ilids_vid, rendered
+from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.tracklets import Split
-from ssn3d.datasets.walkers import PROFILES
+from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic.walkers.render import PROFILES
 
 PROFILE = replace(PROFILES["ilids_vid"], train_people=2, test_people=2)
 SIZE = {"seed": 0, "height": 32, "width": 16}

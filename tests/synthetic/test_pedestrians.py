@@ -10,12 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ssn3d.datasets import coco, pedestrians, walker_bodies, walker_limbs
-from ssn3d.datasets.pedestrian_film import PARTS, Film, film, key_points, worth_labelling
-from ssn3d.datasets.pedestrians import Pedestrians
-from ssn3d.datasets.walker_painting import Capsules, Pose, capsules, paint, project, together
-from ssn3d.datasets.walker_points import true_points
-from ssn3d.datasets.walker_scenes import Scene
+from ssn3d.datasets import coco
+from ssn3d.synthetic import pedestrians
+from ssn3d.synthetic.pedestrian_film import PARTS, Film, film, key_points, worth_labelling
+from ssn3d.synthetic.pedestrians import Pedestrians
+from ssn3d.synthetic.walkers import limbs as walker_limbs
+from ssn3d.synthetic.walkers import person as walker_bodies
+from ssn3d.synthetic.walkers.keypoints import true_points
+from ssn3d.synthetic.walkers.painting import Capsules, Pose, capsules, paint, project, together
+from ssn3d.synthetic.walkers.scene import Scene
 
 SMALL = {"people": 14, "labelled": 4, "tracked": 3, "frames": 2, "height": 32, "width": 16}
 SIZE = {"height": 32, "width": 16}

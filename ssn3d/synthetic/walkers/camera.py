@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
-from .walker_backgrounds import STRIP, TOP, new_background
-from .walker_painting import FRAME_WIDTH, Capsules
+from .backgrounds import STRIP, TOP, new_background
+from .painting import FRAME_WIDTH, Capsules
 
 
 class Camera(NamedTuple):

@@ -4,9 +4,10 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from .streams import stream
-from .tracklets import DISTRACTOR, JUNK
-from .walker_profiles import Profile
+from ssn3d.datasets.tracklets import DISTRACTOR, JUNK
+from ssn3d.rng import stream
+
+from .profiles import Profile
 
 Role = Literal["train", "query", "gallery"]
 

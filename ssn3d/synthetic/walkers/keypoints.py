@@ -4,8 +4,9 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from .keypoints import MIRRORED, PARTS, Points
-from .walker_painting import FRAME_WIDTH, Capsules, Pose, project, reach, to_frame
+from ssn3d.datasets.keypoints import MIRRORED, PARTS, Points
+
+from .painting import FRAME_WIDTH, Capsules, Pose, project, reach, to_frame
 
 OWN_GROUPS: dict[str, tuple[str, ...]] = {
     "head": ("head",),

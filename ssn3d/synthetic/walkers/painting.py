@@ -12,7 +12,7 @@ import torch
 from einops import rearrange, reduce, repeat
 from torch import Tensor
 
-from .walker_limbs import Limb
+from .limbs import Limb
 
 FRAME_WIDTH = 0.5
 """Width of a frame in frame heights."""

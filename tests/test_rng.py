@@ -1,6 +1,6 @@
 import torch
 
-from ssn3d.datasets.streams import stream
+from ssn3d.rng import stream
 
 
 def drawn(*key: int | str) -> list[float]:

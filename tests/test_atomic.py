@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ssn3d.datasets.drafts import drafted, made_once
+from ssn3d.atomic import drafted, made_once
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):

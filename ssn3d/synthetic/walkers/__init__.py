@@ -1,0 +1,1 @@
+"""Rendered people walking past cameras: video re-identification sets from a seed."""
