@@ -173,7 +173,7 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 @click.option("--sample", type=click.IntRange(1), default=64, show_default=True, help="Frames.")
 def check_data(name: str, root: Path, sample: int) -> None:
     """Look a copy of the data set NAME in ROOT over: "ready", or what is to be mended."""
-    from .data_check import check
+    from .datasets.check import check
 
     line = None
     for line in check(name, root, sample=sample):
@@ -213,8 +213,8 @@ def label(
     """Give the data set NAME in ROOT body points, for the strategies that need them."""
     from importlib import import_module
 
-    from .labelling import keypoint_rcnn
-    from .labelling import label as label_set
+    from .datasets.labelling import keypoint_rcnn
+    from .datasets.labelling import label as label_set
 
     with _usage_errors():
         if openpose is None and annotated is None and not fetch:

@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 from .config import RunConfig
+from .datasets.frame_cache import packed
 from .datasets.identity import folder_digest
-from .datasets.packing import packed
 from .datasets.tracklets import Split
 from .synthetic import materialise as rendered
 from .synthetic.walkers.render import Profile

@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ssn3d import cli, data, progress, reproduce, runs
-from ssn3d.datasets import packing
+from ssn3d.datasets import frame_cache as packing
 from ssn3d.datasets.images import read_image, write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.store import read

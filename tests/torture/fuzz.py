@@ -27,9 +27,9 @@ from ssn3d import store
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
 from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars, pictures
+from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image
-from ssn3d.datasets.packing import packed
-from ssn3d.datasets.pose_files import read_openpose
+from ssn3d.datasets.openpose import read_openpose
 from ssn3d.datasets.tracklets import Split
 from ssn3d.progress import Progress
 from ssn3d.runs import load_or_train

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from .datasets import dukemtmc, ilids_vid, mars
-from .datasets.ilids_vid_splits import SPLIT_FILES
-from .datasets.images import read_image
-from .datasets.tracklets import Split, Tracklet, summarise
+from . import dukemtmc, ilids_vid, mars
+from .ilids_vid_splits import SPLIT_FILES
+from .images import read_image
+from .tracklets import Split, Tracklet, summarise
 
 MARS_LISTS = "train_name.txt test_name.txt tracks_train_info.mat tracks_test_info.mat query_IDX.mat"
 READERS = {"mars": mars, "ilids_vid": ilids_vid, "dukemtmc": dukemtmc}

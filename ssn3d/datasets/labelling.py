@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .datasets import coco
-from .datasets.clips import resized
-from .datasets.images import read_image
-from .datasets.keypoints import PARTS, POINTS_FILE, load, save
-from .datasets.pose_files import parts_of, read_openpose, tracklet_points
-from .datasets.tracklets import Split
-from .rng import one_thread
+from ssn3d.rng import one_thread
+
+from . import coco
+from .clips import resized
+from .images import read_image
+from .keypoints import PARTS, POINTS_FILE, load, save
+from .openpose import parts_of, read_openpose, tracklet_points
+from .tracklets import Split
 
 Estimator = Callable[[Tensor], Tensor]
 """Frames uint8 [t 3 H W] -> [t n 2] their points as shares of the frame, NaN where not found."""

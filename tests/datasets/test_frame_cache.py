@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ssn3d import data
-from ssn3d.datasets import ilids_vid, packing
+from ssn3d.datasets import frame_cache as packing
+from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.clips import resized
-from ssn3d.datasets.packing import packed
+from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.tracklets import Split, load_frames
 
 SIZE = (32, 16)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 
-from ssn3d import data_check
-from ssn3d.data_check import Line, check
+from ssn3d.datasets import check as data_check
 from ssn3d.datasets import dukemtmc, ilids_vid, mars
+from ssn3d.datasets.check import Line, check
 from ssn3d.synthetic import materialise as rendered
 
 SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"

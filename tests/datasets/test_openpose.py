@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ssn3d.datasets import keypoints, pose_files
+from ssn3d.datasets import keypoints
+from ssn3d.datasets import openpose as pose_files
 from ssn3d.datasets.keypoints import PARTS, labelled_frames
-from ssn3d.datasets.pose_files import parts_of, read_openpose, tracklet_points
+from ssn3d.datasets.openpose import parts_of, read_openpose, tracklet_points
 
 SIZE = (200, 100)
 LAYOUTS = ("body25", "coco18", "coco17")
