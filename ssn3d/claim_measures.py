@@ -10,13 +10,13 @@ class Run(Protocol):
     """What is asked of a run; see `store.Run`."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str: ...  # noqa: D102
     @property
-    def config(self) -> Any: ...
+    def config(self) -> Any: ...  # noqa: D102
     @property
-    def history(self) -> Mapping[str, Sequence[float]]: ...
+    def history(self) -> Mapping[str, Sequence[float]]: ...  # noqa: D102
     @property
-    def metrics(self) -> Mapping[str, Any]: ...
+    def metrics(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
 class Values(NamedTuple):

@@ -114,7 +114,7 @@ class RunConfig(Settings):
         *("labelled_frames", "labelled_per_clip", "epochs", "steps_per_epoch", "decay_every"),
         *("clip_frames", "clip_stride", "test_frames"),
     )
-    RANGES = {
+    RANGES = {  # noqa: RUF012
         "jitter": (0, 0.5),
         "label_noise": (0, 10),
         "ssn_weight": (0, 1e6),

@@ -65,7 +65,7 @@ class StudyConfig(Settings):
         *("pictures", "height", "width", "channels", "parts", "window", "hidden"),
         *("labelled", "batch"),
     )
-    RANGES = {
+    RANGES = {  # noqa: RUF012
         "steps": (0, 1e9),
         "labelled_steps": (0, 1e9),
         "learning_rate": (0, 1e6),

@@ -35,11 +35,11 @@ class FrameName(Protocol):
     """What every layout says in the name of a frame's file."""
 
     @property
-    def person(self) -> int: ...
+    def person(self) -> int: ...  # noqa: D102
     @property
-    def camera(self) -> int: ...
+    def camera(self) -> int: ...  # noqa: D102
     @property
-    def frame(self) -> int: ...
+    def frame(self) -> int: ...  # noqa: D102
 
 
 def locate(places: Sequence[Path], holding: Sequence[str], tree: str) -> Path:

@@ -61,7 +61,7 @@ def materialise(
     A set appears whole or not at all, and whoever asks while another process renders it waits.
     """
     name = identity(dataset, profile, seed=seed, height=height, width=width)
-    layout = import_module(f".{dataset}", __package__)
+    layout = import_module(f"ssn3d.datasets.{dataset}")
     return made_once(
         folder / name,
         lambda draft: layout.write(render(profile, seed=seed, height=height, width=width), draft),
