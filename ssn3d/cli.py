@@ -131,8 +131,9 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
 @CHANGES
 def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
     """Measure the stored run RUN_ID once more, under another test protocol if you like."""
-    from . import store, train
+    from . import store
     from .data import split_of
+    from .training import reid as train
 
     with _usage_errors():
         run = store.read(store.store_folder() / run_id)

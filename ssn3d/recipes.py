@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from . import data, study, study_data, train
+from . import data, study_data
 from .config import RunConfig, Settings, StudyConfig
-from .descent import History, OnStep
 from .evaluation import reid_parts as part_metrics
 from .evaluation import ssn_only as study_metrics
 from .synthetic.pedestrians import Pedestrians
+from .training import reid as train
+from .training import ssn_only as study
+from .training.loop import History, OnStep
 
 
 class Made(NamedTuple):

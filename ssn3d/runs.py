@@ -24,9 +24,9 @@ from . import dispatch, parallel, store, workers
 from .config import Settings
 from .data import data_folder, project_folder
 from .datasets.identity import digest
-from .descent import OnStep
 from .recipes import kind_of, recipe_of
 from .store import Run, store_folder
+from .training.loop import OnStep
 
 __all__ = [
     "Run",

@@ -16,8 +16,8 @@ from . import model_card
 from .atomic import drafted
 from .config import Settings
 from .data import data_folder
-from .descent import History
 from .recipes import RECIPES, recipe_of
+from .training.loop import History
 
 TEXTS = ("config.json", "history.json", "metrics.json")
 WEIGHTS, CARD = "weights.safetensors", "README.md"

@@ -9,17 +9,17 @@ from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import train
 from .config import RunConfig
 from .datasets.tracklets import Tracklet
-from .descent import History, descend
 from .diagrams import Pass
 from .evaluation.part_metrics import distances, locate
-from .loading import TrainingBatches
 from .models.reid import ReID
 from .models.ssn import attention
 from .models.windows import pool_windows, windows_at
 from .rng import one_thread
+from .training import reid as train
+from .training.batches import TrainingBatches
+from .training.loop import History, descend
 
 
 class Look(NamedTuple):

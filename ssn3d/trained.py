@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import store, train
+from . import store
 from .config import RunConfig
 from .datasets.keypoints import Points
 from .datasets.tracklets import Tracklet
 from .models.reid import ReID
+from .training import reid as train
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from ssn3d import data, train
+from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
 
 settings.register_profile("ssn3d", deadline=None, max_examples=50)  # no test is about time
 settings.load_profile("ssn3d")

@@ -9,10 +9,11 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 
-from ssn3d import data, recipes, runs, train
+from ssn3d import data, recipes, runs
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.synthetic import materialise as rendered
+from ssn3d.training import reid as train
 from tests.stored import RESULTS, bits_of
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssn3d import store, train
+from ssn3d import store
+from ssn3d.training import reid as train
 
 FILES = ("config.json", "history.json", "metrics.json", "made.json", store.WEIGHTS)
 METRICS = {"top1": 0.1 + 0.2, "skipped": 0, "queries": {"person": [1, 2], "ap": [1.0, 1 / 3]}}

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.store import Run
+from ssn3d.training import reid as train
 
 
 class Cost(NamedTuple):

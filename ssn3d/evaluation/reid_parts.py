@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from einops import rearrange
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
 
 from . import part_metrics as alignment
 

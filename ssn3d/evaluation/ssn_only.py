@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.pictures import Pictures
-from ssn3d.descent import History
 from ssn3d.models.reid import PartFinder
 from ssn3d.models.windows import windows_at
 from ssn3d.rng import one_thread
-from ssn3d.study import find_parts
 from ssn3d.synthetic.pedestrians import Pedestrians
+from ssn3d.training.loop import History
+from ssn3d.training.ssn_only import find_parts
 
 from . import part_metrics as alignment
 from .likeness import likeness

@@ -8,13 +8,13 @@ import torch
 from einops import rearrange
 from numpy.typing import NDArray
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import covering_clips, resized_frames
 from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.evaluation import part_metrics as alignment
 from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,10 @@ from unittest.mock import patch
 import torch
 from torch.backends.cpu import get_cpu_capability
 
-from ssn3d import cli, data, runs, train
+from ssn3d import cli, data, runs
 from ssn3d.config import DATASETS, SCALES, RunConfig
 from ssn3d.store import Run
+from ssn3d.training import reid as train
 from tests.benchmarks.harness import start
 
 OLDER = {

@@ -15,10 +15,11 @@ from typing import TypeVar
 
 import torch
 
-from ssn3d import data, train
+from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.mars import Name, Row, format_name, read_info
+from ssn3d.training import reid as train
 from tests.benchmarks.harness import seconds, start
 
 LOOKS = 64

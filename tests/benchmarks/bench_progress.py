@@ -8,10 +8,12 @@ from unittest import mock
 
 import torch
 
-from ssn3d import data, progress, train
+from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.progress import Progress
+from ssn3d.training import checkpoint as progress
+from ssn3d.training import reid as train
+from ssn3d.training.checkpoint import Progress
 from tests.benchmarks.harness import race, seconds, start, verdict
 
 CONFIG = RunConfig.preset("demo", "ilids_vid", epochs=1, steps_per_epoch=160)

@@ -12,11 +12,11 @@ from statistics import mean, quantiles
 
 import torch
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.data import split_of
-from ssn3d.loading import TrainingBatches
 from ssn3d.runs import sweep
+from ssn3d.training import reid as train
+from ssn3d.training.batches import TrainingBatches
 from tests.benchmarks.harness import seconds, start, verdict
 
 CONFIG = RunConfig.preset("demo", "mars")

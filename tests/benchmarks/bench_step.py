@@ -5,9 +5,10 @@ from einops import rearrange
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssn3d import losses, train
+from ssn3d import losses
 from ssn3d.config import RunConfig
 from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
 from tests.benchmarks.harness import Work, race, start, verdict
 
 PEOPLE, EACH = 2, 2

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssn3d import data, train
+from ssn3d import data
 from ssn3d.datasets import coco, dukemtmc, ilids_vid, keypoints, labelling, mars
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, POINTS_FILE, labelled_frames
 from ssn3d.datasets.labelling import UNFINISHED, keypoint_rcnn, label
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
+from ssn3d.training import reid as train
 
 HEAD, BODY = PARTS.index("head"), PARTS.index("body")
 

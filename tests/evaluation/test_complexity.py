@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.evaluation import complexity as costs
+from ssn3d.training import reid as train
 
 
 @pytest.mark.parametrize("aggregator", ["ssn3d", "average"])

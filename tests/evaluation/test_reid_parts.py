@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d import train
 from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.evaluation import reid_parts as part_metrics
 from ssn3d.models.ssn import Parts
+from ssn3d.training import reid as train
 
 H, W = 8, 4
 

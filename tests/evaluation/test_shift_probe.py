@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from ssn3d.evaluation import shift_probe as misalignment
-from ssn3d.loading import load_clips
+from ssn3d.training.batches import load_clips
 
 heights = st.lists(st.integers(-5, 5), min_size=3, max_size=3)
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ssn3d import parallel, runs, train
+from ssn3d import parallel, runs
+from ssn3d.training import reid as train
 
 TRAINING = """
 import json

@@ -31,9 +31,9 @@ from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image
 from ssn3d.datasets.openpose import read_openpose
 from ssn3d.datasets.tracklets import Split
-from ssn3d.progress import Progress
 from ssn3d.runs import load_or_train
 from ssn3d.synthetic.walkers.render import render
+from ssn3d.training.checkpoint import Progress
 from ssn3d.widgets.label_file import LabelFile
 
 EXPECTED = (ValueError, FileNotFoundError)

@@ -9,11 +9,11 @@ from einops import reduce
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ssn3d import train
 from ssn3d.config import RunConfig
 from ssn3d.models import AGGREGATORS
 from ssn3d.models.aggregators.average import Average
 from ssn3d.models.reid import Output
+from ssn3d.training import reid as train
 
 CHANNELS, EMBEDDING = 16, 12
 RIVALS = [name for name in AGGREGATORS if name != "ssn3d"]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ssn3d.descent import descend
+from ssn3d.training.loop import descend
 
 
 @pytest.fixture

@@ -11,10 +11,17 @@ from einops import rearrange
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from . import parallel
-from .config import RunConfig
-from .datasets.clips import Clip, Clips, IdentitySampler, chunks, covering_clips, resized_frames
-from .datasets.tracklets import Tracklet
+from ssn3d import parallel
+from ssn3d.config import RunConfig
+from ssn3d.datasets.clips import (
+    Clip,
+    Clips,
+    IdentitySampler,
+    chunks,
+    covering_clips,
+    resized_frames,
+)
+from ssn3d.datasets.tracklets import Tracklet
 
 DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
 """Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ssn3d import data, train
+from ssn3d import data
 from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.clips import IdentitySampler
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 from ssn3d.evaluation import retrieval
 from ssn3d.evaluation.reranking import rerank
 from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
 
 STRATEGIES = ("unsupervised", "supervised", "semi-supervised")
 

@@ -6,15 +6,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .config import StudyConfig
-from .descent import History, OnStep, descend
-from .losses import ssn_loss
-from .models.backbone import ResNetTrunk, SmallTrunk
-from .models.reid import PartFinder
-from .models.ssn import SSN, Parts
-from .progress import Progress
-from .rng import one_thread, stream
-from .synthetic import random_maps
+from ssn3d.config import StudyConfig
+from ssn3d.losses import ssn_loss
+from ssn3d.models.backbone import ResNetTrunk, SmallTrunk
+from ssn3d.models.reid import PartFinder
+from ssn3d.models.ssn import SSN, Parts
+from ssn3d.rng import one_thread, stream
+from ssn3d.synthetic import random_maps
+
+from .checkpoint import Progress
+from .loop import History, OnStep, descend
 
 
 def build(config: StudyConfig) -> PartFinder:

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d import study
 from ssn3d.config import StudyConfig
 from ssn3d.models.ssn import SSN
+from ssn3d.training import ssn_only as study
 
 RANDOM = StudyConfig.preset("smoke", "random_maps", steps=40, learning_rate=1e-2, parts=3)
 

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from ssn3d import progress, study, train
 from ssn3d.config import StudyConfig
-from ssn3d.descent import descend
-from ssn3d.progress import Progress
+from ssn3d.training import checkpoint as progress
+from ssn3d.training import reid as train
+from ssn3d.training import ssn_only as study
+from ssn3d.training.checkpoint import Progress
+from ssn3d.training.loop import descend
 
 
 class Killed(BaseException):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from .descent import History
+from .loop import History
 
 EVERY = 5.0
 """Seconds of training between two savings, at least."""

@@ -12,20 +12,21 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from . import losses, parallel
-from .config.reid import RunConfig, nearest
-from .datasets.clips import Clip
-from .datasets.tracklets import Split, Tracklet
-from .descent import History, OnStep, descend
-from .evaluation import retrieval
-from .evaluation.reranking import rerank
-from .loading import TrainingBatches, load_clips, test_batches
-from .models import AGGREGATORS
-from .models.backbone import trunk
-from .models.reid import ReID
-from .models.ssn import SSN, Parts
-from .progress import Progress
-from .rng import one_thread
+from ssn3d import losses, parallel
+from ssn3d.config.reid import RunConfig, nearest
+from ssn3d.datasets.clips import Clip
+from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.evaluation import retrieval
+from ssn3d.evaluation.reranking import rerank
+from ssn3d.models import AGGREGATORS
+from ssn3d.models.backbone import trunk
+from ssn3d.models.reid import ReID
+from ssn3d.models.ssn import SSN, Parts
+from ssn3d.rng import one_thread
+
+from .batches import TrainingBatches, load_clips, test_batches
+from .checkpoint import Progress
+from .loop import History, OnStep, descend
 
 
 def build(config: RunConfig) -> ReID:

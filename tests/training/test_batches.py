@@ -4,8 +4,8 @@ from itertools import islice
 import pytest
 import torch
 
-from ssn3d import loading
 from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.training import batches as loading
 
 
 def same(one, other) -> bool:

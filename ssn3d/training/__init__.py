@@ -1,0 +1,1 @@
+"""Training: build a network, fit it, and use it."""
