@@ -11,9 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import losses, models, paper, plots, tables
+    from . import losses, models, plots
     from .config import RunConfig
     from .evaluation import retrieval
+    from .paper import numbers as paper
+    from .paper import tables
     from .runs import Run, load_or_train, sweep
     from .trained import load
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ssn3d import data, paper
+from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Split
+from ssn3d.paper import numbers as paper
 from ssn3d.store import Run
 
 DATA = (

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from ssn3d import execution, reproduce, results, tables
+from ssn3d import execution, reproduce, results
 from ssn3d.datasets import coco
 from ssn3d.datasets.images import write_image
+from ssn3d.paper import tables
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@ import math
 import pandas as pd
 import pytest
 
-from ssn3d import paper, rival_tables
-from ssn3d.tables import Measured, measurements
+from ssn3d.paper import numbers as paper
+from ssn3d.paper import rival_tables
+from ssn3d.paper.tables import Measured, measurements
 
 
 @pytest.fixture

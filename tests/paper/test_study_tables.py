@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from ssn3d import study_tables, tables
+from ssn3d.paper import study_tables, tables
 
 
 def record(kind, seed, **measures):

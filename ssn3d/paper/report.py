@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from .claim_list import Claim
 from .claims import Finding, asked, by_claim, verdict_on
-from .paper_claims import Claim
 
 NOTE = (
     "An effect is the mean over seeds; in brackets, a 95 % interval for other seeds and other "

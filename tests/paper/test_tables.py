@@ -3,8 +3,9 @@ import math
 import pandas as pd
 import pytest
 
-from ssn3d import paper, tables
-from ssn3d.tables import Measured
+from ssn3d.paper import numbers as paper
+from ssn3d.paper import tables
+from ssn3d.paper.tables import Measured
 
 
 def numbers(**values: list[float]) -> pd.DataFrame:

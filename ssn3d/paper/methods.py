@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .models import AGGREGATORS
+from ssn3d.models import AGGREGATORS
 
 TITLES = {
     "average": "average pooling",

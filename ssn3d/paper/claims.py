@@ -6,10 +6,11 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from . import paper_claims
+from ssn3d.evaluation.intervals import interval
+
+from . import claim_list as paper_claims
+from .claim_list import Claim, Contrast, Side
 from .claim_measures import Run, Values
-from .evaluation.intervals import interval
-from .paper_claims import Claim, Contrast, Side
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 MISSING = "not yet measured"

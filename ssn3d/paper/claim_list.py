@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from . import claim_measures as measures
-from . import paper
+from . import numbers as paper
 from .claim_measures import Run, Values
 
 Side = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from . import paper
+from . import numbers as paper
 from .tables import METRICS, text
 
 NUMBERS = {"ilids_vid": 3, "mars": 4, "dukemtmc": 5}

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from ssn3d import claims, claims_page, paper_claims
-from ssn3d.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.datasets.identity import digest
-from ssn3d.paper_claims import Contrast
+from ssn3d.paper import claim_list as paper_claims
+from ssn3d.paper import claims
+from ssn3d.paper import report as claims_page
+from ssn3d.paper.claim_list import Contrast
+from ssn3d.paper.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 
 SEEDS = range(3)
 

@@ -5,8 +5,9 @@ from textwrap import dedent
 
 import pytest
 
-from ssn3d import comparison_plots, methods, models, runs
+from ssn3d import comparison_plots, models, runs
 from ssn3d.config import RunConfig
+from ssn3d.paper import methods
 
 MINE = '''
     """The middle frame alone."""

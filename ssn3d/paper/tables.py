@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from . import paper
-from .datasets.tracklets import Split, summarise
+from ssn3d.datasets.tracklets import Split, summarise
+
+from . import numbers as paper
 
 METRICS = {"top1": "top-1", "top5": "top-5", "top10": "top-10", "mean_ap": "mAP"}
 """How the metrics of a run are written in tables."""

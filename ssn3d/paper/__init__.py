@@ -1,0 +1,1 @@
+"""The paper: its numbers, its claims, and how ours compare."""
