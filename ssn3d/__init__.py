@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import losses, models, plots
+    from . import losses, models
     from .config import RunConfig
     from .evaluation import retrieval
     from .paper import numbers as paper
     from .paper import tables
+    from .plots import style as plots
     from .runs import Run, load_or_train, sweep
     from .trained import load
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from .config import RunConfig
 from .datasets.tracklets import Tracklet
-from .diagrams import Pass
 from .evaluation.part_metrics import distances, locate
 from .models.reid import ReID
 from .models.ssn import attention
 from .models.windows import pool_windows, windows_at
+from .plots.network import Pass
 from .rng import one_thread
 from .training import reid as train
 from .training.batches import TrainingBatches

@@ -13,7 +13,7 @@ from torch import Tensor
 from traitlets import Bytes, Int, List, Unicode
 
 from ssn3d.datasets import pictures
-from ssn3d.plots import PART_COLOURS
+from ssn3d.plots.style import PART_COLOURS
 from ssn3d.synthetic.pedestrians import LABELS
 
 from .label_file import HIDDEN, NOT_YET, SEEN, LabelFile, Mark

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFont
 
-from ssn3d.plots import PART_COLOURS
+from ssn3d.plots.style import PART_COLOURS
 
 DENSITY = 2
 """Pixels of the picture for each one on the page, which keeps lines smooth."""

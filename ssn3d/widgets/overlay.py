@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ssn3d.plots import PART_COLOURS, overlay
+from ssn3d.plots.style import PART_COLOURS, overlay
 
 from . import png
 from .charts import ACROSS, DOWN, chart, time_axis

@@ -5,9 +5,10 @@ from textwrap import dedent
 
 import pytest
 
-from ssn3d import comparison_plots, models, runs
+from ssn3d import models, runs
 from ssn3d.config import RunConfig
 from ssn3d.paper import methods
+from ssn3d.plots import scores as comparison_plots
 
 MINE = '''
     """The middle frame alone."""

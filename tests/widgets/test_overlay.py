@@ -11,7 +11,7 @@ from PIL import Image
 
 from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import load_frames
-from ssn3d.plots import overlay
+from ssn3d.plots.style import overlay
 from ssn3d.training import reid as train
 from ssn3d.widgets import png
 from ssn3d.widgets.drawing import DENSITY, THIN, Shown, colour_of, unbroken

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .plots import STYLE
+from .style import STYLE
 
 REDUCTION_COLOURS = dict(zip(("sum", "mean"), sns.color_palette("colorblind", 2), strict=True))
 VERDICT_COLOURS = {"holds": "#117733", "does not hold": "#AA3377", "undecided": "0.5"}

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from .plots import PART_COLOURS, STYLE, overlay
+from .style import PART_COLOURS, STYLE, overlay
 
 Curves = Mapping[int, Sequence[Sequence[float]]]
 """Loss curves of several seeds, under the number of parts N."""

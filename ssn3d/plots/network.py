@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from numpy.typing import NDArray
 
-from .plots import PART_COLOURS, STYLE, overlay
+from .style import PART_COLOURS, STYLE, overlay
 
 Array = NDArray[Any]
 CLASSIFIER, PANEL = "#F5DCA8", "0.94"

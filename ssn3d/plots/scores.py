@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from .plots import STRATEGY_COLOURS, STYLE
+from .style import STRATEGY_COLOURS, STYLE
 
 METHOD_COLOURS = {
     "SSN3D": STRATEGY_COLOURS["semi-supervised"],

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from ssn3d import plots, study_plots
+from ssn3d.plots import ssn_only as study_plots
+from ssn3d.plots import style as plots
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from ssn3d import diagrams, plots
+from ssn3d.plots import network as diagrams
+from ssn3d.plots import style as plots
 
 PARTS = ("head", "knee", "foot")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ssn3d import plots
+from ssn3d.plots import style as plots
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from ssn3d import plots, result_plots
+from ssn3d.plots import result_plots
+from ssn3d.plots import style as plots
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from ssn3d import comparison_plots as plots
+from ssn3d.plots import scores as plots
 
 
 def test_each_method_has_a_line_at_its_height_and_a_dot_a_seed():
