@@ -63,8 +63,9 @@ def figures(
 
     The notebooks 08 to 10, which are not about them, must be named.
     """
-    from . import reproduce, workers
+    from . import workers
     from .data import project_folder
+    from .reproduce import run_notebooks as reproduce
 
     started = time.perf_counter()
     usual = "figures" if scale == "demo" and seeds is None else "build/figures"

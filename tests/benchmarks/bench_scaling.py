@@ -13,10 +13,11 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from ssn3d import data, results
+from ssn3d import data
 from ssn3d.config import DATASETS, RunConfig
 from ssn3d.evaluation import complexity as costs
 from ssn3d.paper.methods import OURS, methods
+from ssn3d.reproduce import results
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 CLAIMS = ("11_claims", 11.0)

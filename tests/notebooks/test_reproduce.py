@@ -4,9 +4,10 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from ssn3d import reproduce, runs
+from ssn3d import runs
 from ssn3d.cli import main
-from ssn3d.execution import Outcome, run
+from ssn3d.reproduce import run_notebooks as reproduce
+from ssn3d.reproduce.execution import Outcome, run
 
 
 def notebook(path, *cells):

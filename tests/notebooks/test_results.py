@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from ssn3d import execution, reproduce, results
 from ssn3d.datasets import coco
 from ssn3d.datasets.images import write_image
 from ssn3d.paper import tables
+from ssn3d.reproduce import execution, results
+from ssn3d.reproduce import run_notebooks as reproduce
 
 
 @pytest.fixture

@@ -26,10 +26,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ssn3d import cli, data, reproduce, runs
+from ssn3d import cli, data, runs
 from ssn3d.datasets import frame_cache as packing
 from ssn3d.datasets.images import read_image, write_image
 from ssn3d.datasets.tracklets import load_frames
+from ssn3d.reproduce import run_notebooks as reproduce
 from ssn3d.store import read
 from ssn3d.training import checkpoint as progress
 from tests.stored import RESULTS, bits_of

@@ -12,11 +12,12 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from . import store
-from .config.reid import nearest
-from .data import project_folder
+from ssn3d import store
+from ssn3d.config.reid import nearest
+from ssn3d.data import project_folder
+from ssn3d.workers import detached, this_machine
+
 from .execution import Outcome, environment, run
-from .workers import detached, this_machine
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""

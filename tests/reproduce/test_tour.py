@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ssn3d import tour
 from ssn3d.datasets.clips import resized_frames
 from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.reproduce import tour
 from ssn3d.training import reid as train
 
 

@@ -1,7 +1,8 @@
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from ssn3d import losses, notebook
+from ssn3d import losses
+from ssn3d.reproduce import notebook
 
 CELL = 'scale: str = "demo"  # how large\nseeds: int = 3\nweight: float = 0.1\nfast: bool = False\n'
 

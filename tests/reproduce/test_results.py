@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ssn3d import results
+from ssn3d.reproduce import results
 from ssn3d.runs import load_or_train
 
 

@@ -9,17 +9,17 @@ from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .config import RunConfig
-from .datasets.tracklets import Tracklet
-from .evaluation.part_metrics import distances, locate
-from .models.reid import ReID
-from .models.ssn import attention
-from .models.windows import pool_windows, windows_at
-from .plots.network import Pass
-from .rng import one_thread
-from .training import reid as train
-from .training.batches import TrainingBatches
-from .training.loop import History, descend
+from ssn3d.config import RunConfig
+from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.evaluation.part_metrics import distances, locate
+from ssn3d.models.reid import ReID
+from ssn3d.models.ssn import attention
+from ssn3d.models.windows import pool_windows, windows_at
+from ssn3d.plots.network import Pass
+from ssn3d.rng import one_thread
+from ssn3d.training import reid as train
+from ssn3d.training.batches import TrainingBatches
+from ssn3d.training.loop import History, descend
 
 
 class Look(NamedTuple):

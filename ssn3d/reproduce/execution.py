@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import nbformat
 import papermill
 
-from . import results, store
+from ssn3d import store
+
+from . import results
 
 
 class Outcome(NamedTuple):

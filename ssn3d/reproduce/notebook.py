@@ -10,8 +10,8 @@ from typing import Any
 from IPython import get_ipython
 from IPython.display import Markdown
 
-from .config.reid import nearest
-from .data import project_folder
+from ssn3d.config.reid import nearest
+from ssn3d.data import project_folder
 
 KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),

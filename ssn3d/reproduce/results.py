@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from . import store
-from .store import Run
+from ssn3d import store
+from ssn3d.store import Run
 
 MANIFEST = "results.json"
 
