@@ -13,43 +13,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import losses, models
     from .config import RunConfig
-    from .evaluation import retrieval
-    from .paper import numbers as paper
-    from .paper import tables
-    from .plots import style as plots
+    from .evaluation.retrieval import evaluate as evaluate_retrieval
     from .runs import Run, load_or_train, sweep
-    from .trained import load
+    from .runs.trained import load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Run": "runs",
     "RunConfig": "config",
-    "load": "trained",
+    "evaluate_retrieval": "evaluation.retrieval",
+    "load": "runs.trained",
     "load_or_train": "runs",
     "sweep": "runs",
 }
-_MODULES = ("losses", "models", "paper", "plots", "retrieval", "tables")
 
 __all__ = [
     "Run",
     "RunConfig",
+    "evaluate_retrieval",
     "load",
     "load_or_train",
     "losses",
     "models",
-    "paper",
-    "plots",
-    "retrieval",
     "sweep",
-    "tables",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import ssn3d` alone loads no torch."""
-    if name in _MODULES:
+    if name in ("losses", "models"):
         return import_module(f".{name}", __name__)
     if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+        home = import_module(f".{_HOME[name]}", __name__)
+        return getattr(home, name.removesuffix("_retrieval"))
     raise AttributeError(f"module 'ssn3d' has no attribute {name!r}")

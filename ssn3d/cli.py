@@ -63,9 +63,9 @@ def figures(
 
     The notebooks 08 to 10, which are not about them, must be named.
     """
-    from . import workers
     from .data import project_folder
     from .reproduce import run_notebooks as reproduce
+    from .runs import workers
 
     started = time.perf_counter()
     usual = "figures" if scale == "demo" and seeds is None else "build/figures"
@@ -132,8 +132,8 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
 @CHANGES
 def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
     """Measure the stored run RUN_ID once more, under another test protocol if you like."""
-    from . import store
     from .data import split_of
+    from .runs import store
     from .training import reid as train
 
     with _usage_errors():

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from .workers import ENVIRONMENT
+from .runs.workers import ENVIRONMENT
 
 CHECK = 30
 """Seconds after which jobs that have ended, as at their limit of time, are asked for anew."""

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssn3d.config import RunConfig
-from ssn3d.store import Run
+from ssn3d.runs import Run
 from ssn3d.training import reid as train
 
 

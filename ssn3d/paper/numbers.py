@@ -30,8 +30,8 @@ def table(number: int) -> pd.DataFrame:
         Columns row, dataset, metric, value (percent, NaN where not legible or not given) and
         source, in the order of the paper.
     """
-    installed = Path(__file__).with_name("_paper")
-    folder = installed if installed.is_dir() else Path(__file__).parents[1] / "data" / "paper"
+    installed = Path(__file__).with_name("_numbers")
+    folder = installed if installed.is_dir() else Path(__file__).parents[2] / "data" / "paper"
     path = folder / f"table{number}.csv"
     if not path.exists():
         raise ValueError(f"the paper has tables 1 to 5, got {number!r}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import nbformat
 import papermill
 
-from ssn3d import store
+from ssn3d.runs import store
 
 from . import results
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ssn3d import store
-from ssn3d.store import Run
+from ssn3d.runs import Run, store
 
 MANIFEST = "results.json"
 

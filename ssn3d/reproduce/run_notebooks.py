@@ -12,10 +12,10 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from ssn3d import store
 from ssn3d.config.reid import nearest
 from ssn3d.data import project_folder
-from ssn3d.workers import detached, this_machine
+from ssn3d.runs import store
+from ssn3d.runs.workers import detached, this_machine
 
 from .execution import Outcome, environment, run
 

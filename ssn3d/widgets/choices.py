@@ -9,7 +9,7 @@ from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.paper import numbers as paper
-from ssn3d.store import Run
+from ssn3d.runs import Run
 
 DATA = (
     *("source", "split", "height", "width", "data_seed", "train_people", "test_people"),

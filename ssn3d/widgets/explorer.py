@@ -16,7 +16,7 @@ from typing import Any
 import ipywidgets as W
 
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Tracklet
-from ssn3d.store import Run
+from ssn3d.runs import Run
 
 from .choices import by_data, split_of
 from .drawing import DENSITY, Shown

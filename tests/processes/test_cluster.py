@@ -18,7 +18,8 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from ssn3d import dispatch, runs, workers
+from ssn3d.runs import dispatch, workers
+from ssn3d.runs import single as runs
 from tests.stored import bits_of
 
 ALWAYS = 'while :; do "$@"; done'

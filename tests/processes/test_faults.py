@@ -26,12 +26,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ssn3d import cli, data, runs
+from ssn3d import cli, data
 from ssn3d.datasets import frame_cache as packing
 from ssn3d.datasets.images import read_image, write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.reproduce import run_notebooks as reproduce
-from ssn3d.store import read
+from ssn3d.runs import single as runs
+from ssn3d.runs.store import read
 from ssn3d.training import checkpoint as progress
 from tests.stored import RESULTS, bits_of
 
@@ -197,7 +198,7 @@ def read_only(tiny_config, tmp_path, monkeypatch, without_privileges) -> Iterato
 
 
 def test_what_is_in_a_read_only_store_is_read(tiny_config, read_only, caplog):
-    caplog.set_level(logging.INFO, logger="ssn3d.runs")
+    caplog.set_level(logging.INFO, logger="ssn3d.runs.single")
     assert runs.load_or_train(tiny_config).model()
     assert len(runs.sweep([tiny_config, tiny_config])) == 2
     assert data.split_of(tiny_config).query

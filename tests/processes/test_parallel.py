@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ssn3d import parallel, runs
+from ssn3d import parallel
+from ssn3d.runs import single as runs
 from ssn3d.training import reid as train
 
 TRAINING = """

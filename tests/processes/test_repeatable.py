@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from distributed import Client, LocalCluster
 
-from ssn3d import runs
 from ssn3d.config import RunConfig
+from ssn3d.runs import single as runs
 from tests.stored import RESULTS
 
 ROOT = Path(__file__).parents[2]

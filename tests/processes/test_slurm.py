@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ssn3d import runs, slurm
+from ssn3d import slurm
+from ssn3d.runs import single as runs
 
 SBATCH = """#!/bin/sh
 [ "$1" = --test-only ] && grep -q "^#SBATCH -n 1" && exit

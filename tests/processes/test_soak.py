@@ -5,7 +5,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from ssn3d import runs
+from ssn3d.runs import single as runs
 from tests.torture.soak import Vitals, complaints, ends, grown, left_behind, vitals
 
 STILL = Vitals(memory=500_000, files=10, threads=2, children=0)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ssn3d import data, runs
+from ssn3d import data
+from ssn3d.runs import single as runs
 from tests.stored import bits_of
 
 
@@ -56,7 +57,7 @@ def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, wo
         import logging
         import os
 
-        from ssn3d import runs
+        from ssn3d.runs import single as runs
 
         os.environ.update(folders)
         handler = logging.FileHandler(diary)

@@ -1,6 +1,6 @@
 """What small runs and pictures are known to give: `python -m tests.runs.golden` writes them anew.
 
-Only after a `results_version` (ssn3d/recipes.py) or a RENDERER_VERSION was raised on purpose.
+Only after a `results_version` (ssn3d/runs/experiments.py) or a RENDERER_VERSION was raised.
 """
 
 import json

@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
-from ssn3d import runs
 from ssn3d.config import RunConfig
+from ssn3d.runs import single as runs
 from ssn3d.training import checkpoint as progress
 from tests.stored import RESULTS, bits_of
 

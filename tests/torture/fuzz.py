@@ -23,7 +23,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ssn3d import store
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
 from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars, pictures
@@ -31,7 +30,7 @@ from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image
 from ssn3d.datasets.openpose import read_openpose
 from ssn3d.datasets.tracklets import Split
-from ssn3d.runs import load_or_train
+from ssn3d.runs import load_or_train, store
 from ssn3d.synthetic.walkers.render import render
 from ssn3d.training.checkpoint import Progress
 from ssn3d.widgets.label_file import LabelFile

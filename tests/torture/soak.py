@@ -23,9 +23,9 @@ import dask
 import psutil
 from distributed import Client, LocalCluster
 
-from ssn3d import runs
 from ssn3d.config import RunConfig
-from ssn3d.store import Run, store_folder
+from ssn3d.runs import single as runs
+from ssn3d.runs.store import Run, store_folder
 
 GROWTH = 0.02
 """Of the memory of a process, from the first fifth after its warm-up to the last, at most."""

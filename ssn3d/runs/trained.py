@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ssn3d.config import RunConfig
+from ssn3d.datasets.keypoints import Points
+from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.models.reid import ReID
+from ssn3d.training import reid as train
+
 from . import store
-from .config import RunConfig
-from .datasets.keypoints import Points
-from .datasets.tracklets import Tracklet
-from .models.reid import ReID
-from .training import reid as train
 
 
 @dataclass(frozen=True)

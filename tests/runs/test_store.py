@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssn3d import store
+from ssn3d.runs import store
 from ssn3d.training import reid as train
 
 FILES = ("config.json", "history.json", "metrics.json", "made.json", store.WEIGHTS)

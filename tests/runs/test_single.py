@@ -9,9 +9,11 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 
-from ssn3d import data, recipes, runs
+from ssn3d import data
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.tracklets import Split
+from ssn3d.runs import experiments as recipes
+from ssn3d.runs import single as runs
 from ssn3d.synthetic import materialise as rendered
 from ssn3d.training import reid as train
 from tests.stored import RESULTS, bits_of
@@ -19,7 +21,7 @@ from tests.stored import RESULTS, bits_of
 
 @pytest.fixture(autouse=True)
 def told(caplog) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="ssn3d.runs")
+    caplog.set_level(logging.INFO, logger="ssn3d.runs.single")
     return caplog
 
 

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from . import data, study_data
-from .config import RunConfig, Settings, StudyConfig
-from .evaluation import reid_parts as part_metrics
-from .evaluation import ssn_only as study_metrics
-from .synthetic.pedestrians import Pedestrians
-from .training import reid as train
-from .training import ssn_only as study
-from .training.loop import History, OnStep
+from ssn3d import data, study_data
+from ssn3d.config import RunConfig, Settings, StudyConfig
+from ssn3d.evaluation import reid_parts as part_metrics
+from ssn3d.evaluation import ssn_only as study_metrics
+from ssn3d.synthetic.pedestrians import Pedestrians
+from ssn3d.training import reid as train
+from ssn3d.training import ssn_only as study
+from ssn3d.training.loop import History, OnStep
 
 
 class Made(NamedTuple):

@@ -20,13 +20,15 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from . import dispatch, parallel, store, workers
-from .config import Settings
-from .data import data_folder, project_folder
-from .datasets.identity import digest
-from .recipes import kind_of, recipe_of
+from ssn3d import parallel
+from ssn3d.config import Settings
+from ssn3d.data import data_folder, project_folder
+from ssn3d.datasets.identity import digest
+from ssn3d.training.loop import OnStep
+
+from . import dispatch, store, workers
+from .experiments import kind_of, recipe_of
 from .store import Run, store_folder
-from .training.loop import OnStep
 
 __all__ = [
     "Run",

@@ -6,10 +6,11 @@ import torch
 from torch.testing import assert_close
 
 import ssn3d
-from ssn3d import runs, trained
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
+from ssn3d.runs import single as runs
+from ssn3d.runs import trained
 from ssn3d.training import reid as train
 
 

@@ -12,12 +12,13 @@ from typing import Any, Generic, TypeVar
 from safetensors.torch import load, save
 from torch import nn
 
-from . import model_card
-from .atomic import drafted
-from .config import Settings
-from .data import data_folder
-from .recipes import RECIPES, recipe_of
-from .training.loop import History
+from ssn3d import model_card
+from ssn3d.atomic import drafted
+from ssn3d.config import Settings
+from ssn3d.data import data_folder
+from ssn3d.training.loop import History
+
+from .experiments import RECIPES, recipe_of
 
 TEXTS = ("config.json", "history.json", "metrics.json")
 WEIGHTS, CARD = "weights.safetensors", "README.md"
