@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from .rng import one_thread
 
 
 @contextmanager
-def drafted(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into that takes the name `folder` if all goes well, and else vanishes.
 
     What a killed process left of an earlier draft is removed first, so only one process may draft a
@@ -32,7 +32,7 @@ def drafted(folder: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def made_once(root: Path, write: Callable[[Path], None]) -> Path:
+def build_once(root: Path, write: Callable[[Path], None]) -> Path:
     """The folder `root`, written unless it is there already; who else asks meanwhile waits.
 
     Args:
@@ -43,6 +43,22 @@ def made_once(root: Path, write: Callable[[Path], None]) -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.with_name(f"{root.name}.lock")):
             if not root.is_dir():
-                with drafted(root) as draft, one_thread():
+                with atomic_folder(root) as draft, one_thread():
                     write(draft)
     return root
+
+
+def write_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that holds all of `content`, or what it held before.
+
+    Only one process may write a file at a time.
+
+    Raises:
+        OSError: it could not be written, as on a full disk.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -94,19 +94,18 @@ def figures(
 def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> None:
     """Train and measure one network on DATASET, or find it in the store.
 
-    A training that was killed goes on where it was.  With several GPUs: torchrun --nproc-per-node N
-    .venv/bin/ssn3d train DATASET --device cuda.
+    A training that was killed resumes where it was.
     """
+    import torch
     from tqdm.auto import tqdm
 
-    from . import parallel
-    from .evaluation import complexity as costs
+    from .evaluation.complexity import peak_memory
     from .runs import load_or_train
+    from .runs.store import clips_per_second
 
     with _usage_errors():
         config = RunConfig.preset(scale, dataset, **_parse(changes))  # type: ignore[arg-type]
-        own = parallel.start(device)
-        with tqdm(unit="step", disable=True if parallel.place() else None) as bar:
+        with tqdm(unit="step", disable=None) as bar:
 
             def show(step: int, steps: int, terms: dict[str, float]) -> None:
                 if bar.total is None:
@@ -114,16 +113,14 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
                 bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, False)
                 bar.update(step - bar.n)
 
-            run = load_or_train(config, device=own, on_step=show)
-    if parallel.place() == 0:
-        _report(run.id, run.metrics)
-        seconds = run.made["seconds"]
-        click.echo(
-            f"trained in {seconds['train']:.0f} s, {costs.clips_per_second([run]):.1f} clips/s; "
-            f"measured in {seconds['test']:.0f} s; at most {costs.peak_memory(own) / 2**30:.2f} "
-            "GiB of memory"
-        )
-    parallel.leave()
+            run = load_or_train(config, device=device, on_step=show)
+    _report(run.id, run.metrics)
+    seconds = run.made["seconds"]
+    click.echo(
+        f"trained in {seconds['train']:.0f} s, {clips_per_second([run]):.1f} clips/s; measured in "
+        f"{seconds['test']:.0f} s; at most {peak_memory(torch.device(device)) / 2**30:.2f} GiB of "
+        "memory"
+    )
 
 
 @main.command()
@@ -133,8 +130,8 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
 def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
     """Measure the stored run RUN_ID once more, under another test protocol if you like."""
     from .data import split_of
+    from .evaluation import reid
     from .runs import store
-    from .training import reid as train
 
     with _usage_errors():
         run = store.read(store.store_folder() / run_id)
@@ -153,8 +150,8 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
             )
         config = replace(run.config, **changed)
         split = split_of(config)
-        result = train.evaluate(config, run.model().to(device), split, device=device)
-    _report(" ".join((run_id, *changes)), train.summary(result))
+        result = reid.evaluate(config, run.model().to(device), split, device=device)
+    _report(" ".join((run_id, *changes)), reid.summary(result))
 
 
 @main.command()

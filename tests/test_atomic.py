@@ -3,15 +3,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ssn3d.atomic import drafted, made_once
+from ssn3d.atomic import atomic_folder, build_once
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(KeyboardInterrupt), drafted(tmp_path / "set") as draft:
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "set") as draft:
         (draft / "half").touch()
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
-    with drafted(tmp_path / "set") as draft:
+    with atomic_folder(tmp_path / "set") as draft:
         (draft / "whole").touch()
         assert not (tmp_path / "set").exists()
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["whole"]
@@ -19,9 +19,9 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_what_is_there_is_not_made_again(tmp_path):
     root = tmp_path / "deep" / "set"
-    made = [made_once(root, lambda draft: (draft / "a").touch()) for _ in range(2)]
+    made = [build_once(root, lambda draft: (draft / "a").touch()) for _ in range(2)]
     assert made == [root, root]
-    made_once(root, lambda draft: pytest.fail("made twice"))
+    build_once(root, lambda draft: pytest.fail("made twice"))
 
 
 def test_who_asks_meanwhile_waits_and_finds_it(tmp_path):
@@ -33,7 +33,7 @@ def test_who_asks_meanwhile_waits_and_finds_it(tmp_path):
 
     def ask(_):
         begun.wait()
-        return made_once(tmp_path / "set", write)
+        return build_once(tmp_path / "set", write)
 
     with ThreadPoolExecutor(3) as askers:
         assert set(askers.map(ask, range(3))) == {tmp_path / "set"}

@@ -98,8 +98,6 @@ class RunConfig(Settings):
     flip: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: automatic mixed precision, weights stay float32."""
-    compiled: bool = False
-    """Train with the trunk as `torch.compile` makes it, which takes its time at the start."""
     seed: int = 0
 
     # test

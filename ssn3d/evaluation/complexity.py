@@ -1,16 +1,13 @@
 """What a method costs: weights, operations, clips a second while training, memory."""
 
 import resource
-from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 from typing import NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssn3d.config import RunConfig
-from ssn3d.runs import Run
 from ssn3d.training import reid as train
 
 
@@ -38,20 +35,6 @@ def count(config: RunConfig) -> Cost:
         for part in (network, network.aggregator)
     )
     return Cost(weights, aggregator, counter.get_total_flops())
-
-
-def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
-    """Training clips in a second, the median over runs, as each one's record says.
-
-    Of a training that was interrupted, the steps since it was resumed count.
-    Runs that were made side by side slow each other, so compare only what was made alike.
-    """
-    return median(
-        (len(run.history["total"]) - run.made["resumed_after"])
-        * (run.config.ids_per_batch * run.config.clips_per_id)
-        / max(run.made["seconds"]["train"], 1e-9)
-        for run in runs
-    )
 
 
 def peak_memory(device: torch.device) -> int:

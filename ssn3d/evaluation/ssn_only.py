@@ -13,7 +13,7 @@ from ssn3d.models.reid import PartFinder
 from ssn3d.models.windows import windows_at
 from ssn3d.rng import one_thread
 from ssn3d.synthetic.pedestrians import Pedestrians
-from ssn3d.training.loop import History
+from ssn3d.training.checkpoint import History
 from ssn3d.training.ssn_only import find_parts
 
 from . import part_metrics as alignment

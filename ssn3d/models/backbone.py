@@ -9,7 +9,7 @@ from torch import Tensor, nn
 Backbone = Literal["small", "resnet34", "resnet50"]
 
 
-def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTrunk":
+def backbone_named(name: Backbone, *, pretrained: bool = False) -> "SmallBackbone | ResNetBackbone":
     """A trunk by its name; `.channels` says how many channels its maps have.
 
     Args:
@@ -23,15 +23,15 @@ def trunk(name: Backbone, *, pretrained: bool = False) -> "SmallTrunk | ResNetTr
     if name not in get_args(Backbone):
         raise ValueError(f"backbone must be one of {', '.join(get_args(Backbone))}; got {name!r}")
     if name != "small":
-        return ResNetTrunk(name, pretrained=pretrained)
+        return ResNetBackbone(name, pretrained=pretrained)
     if pretrained:
         raise ValueError(
             'there are no ImageNet weights for the "small" trunk; set pretrained=False'
         )
-    return SmallTrunk()
+    return SmallBackbone()
 
 
-class SmallTrunk(nn.Sequential):
+class SmallBackbone(nn.Sequential):
     """Four 3 x 3 convolutions; strides of 4 in all make the paper's 16 x 8 map of a 64 x 32 frame.
 
     Not in the paper: it makes every experiment fit on two CPU cores.
@@ -53,7 +53,7 @@ class SmallTrunk(nn.Sequential):
         self.channels = widths[-1]
 
 
-class ResNetTrunk(nn.Module):
+class ResNetBackbone(nn.Module):
     """The first stages of a ResNet.  "We only use the first four" of five: conv1 to layer3."""
 
     def __init__(

@@ -38,6 +38,15 @@ class ReID(FrameEncoder):
         features = rearrange(features, "(b t) c h w -> b t c h w", b=len(clips))
         return self.aggregator(features, points)
 
+    def anchor(self, frames: Tensor, points: Tensor) -> Tensor:
+        """2nd round scores of labelled frames; see `SSN.anchor`.
+
+        Args:
+            frames: [f 3 H W] uint8, or float in 0..1.
+            points: [f n 2] their labels.
+        """
+        return self.aggregator.anchor(self.features(frames), points)  # type: ignore[operator]
+
 
 class PartFinder(FrameEncoder):
     """A trunk and the SSN, no aggregator."""

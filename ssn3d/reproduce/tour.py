@@ -17,9 +17,10 @@ from ssn3d.models.ssn import attention
 from ssn3d.models.windows import pool_windows, windows_at
 from ssn3d.plots.network import Pass
 from ssn3d.rng import one_thread
-from ssn3d.training import reid as train
+from ssn3d.training import inference, loop
 from ssn3d.training.batches import TrainingBatches
-from ssn3d.training.loop import History, descend
+from ssn3d.training.checkpoint import History
+from ssn3d.training.reid import loss_terms, start_training
 
 
 class Look(NamedTuple):
@@ -71,7 +72,7 @@ def found(
     """
     if tracklet.points is None:
         raise ValueError("found: expected a tracklet with body points, got none; add points.npz")
-    places = locate(train.find_parts(config, model, tracklet, indices).maps[0])
+    places = locate(inference.find_parts(config, model, tracklet, indices).maps[0])
     truth = tracklet.points.labels()[list(indices)]
     away = distances(places, truth, config.width / config.height)
     return places, (away <= 0.1).float().where(~away.isnan(), torch.nan)
@@ -135,20 +136,16 @@ def training(
         every: steps from one look to the next; the first is before any step.
     """
     batches = TrainingBatches(config, tracklets).after(0)
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        model = train.build(config)
-    model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(
-        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    model, optimiser = start_training(config)
     history: History = {}
     yield Look(0, history, _maps(model, clip))
     for done in range(every, steps + 1, every):
         with one_thread():
-            history = descend(
-                lambda _: train.loss_terms(config, model, next(batches)),
+            history = loop.run(
+                lambda batch: loss_terms(config, model, batch),
+                lambda _: batches,
                 done,
+                model,
                 optimiser,
                 history=history,
             )

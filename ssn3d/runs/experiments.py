@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ssn3d import data, study_data
+from ssn3d import data
 from ssn3d.config import RunConfig, Settings, StudyConfig
-from ssn3d.evaluation import reid_parts as part_metrics
-from ssn3d.evaluation import ssn_only as study_metrics
+from ssn3d.evaluation import reid as reid_evaluation
+from ssn3d.evaluation import ssn_only as ssn_evaluation
 from ssn3d.synthetic.pedestrians import Pedestrians
-from ssn3d.training import reid as train
-from ssn3d.training import ssn_only as study
-from ssn3d.training.loop import History, OnStep
+from ssn3d.training import reid as reid_training
+from ssn3d.training import ssn_only as ssn_training
+from ssn3d.training.checkpoint import History
+from ssn3d.training.loop import OnStep
 
 
-class Made(NamedTuple):
-    """What comes out of making a run."""
+class Result(NamedTuple):
+    """What comes out of an experiment."""
 
     network: nn.Module
     history: History
@@ -28,112 +29,103 @@ class Made(NamedTuple):
     """Of training and of testing."""
 
 
-class Recipe(NamedTuple):
-    """How one kind of run is made and opened again."""
+class Experiment(NamedTuple):
+    """One kind of run: how it is made and opened again."""
 
     config: type[Settings]
-    build: Callable[[Any], nn.Module]
-    """The untrained network."""
-    make: Callable[[Any, torch.device | str, Path | None, OnStep | None], Made]
-    """From a configuration, on a device, its progress saved in a file."""
-    identity_of: Callable[[Any], str]
-    """Names the data that a run sees."""
-    is_ready: Callable[[Any], bool]
-    """Whether the data is there without rendering it."""
-    prepare: Callable[[Any], object]
-    """Renders the data if need be."""
     results_version: int
     """Raise it when a change to the code moves the numbers of such runs: they get new names then,
     and are made anew.  tests/runs/test_golden.py notices such a change."""
     words: Callable[[Any], str]
-    """What the run is, for its name."""
+    """What a run is, for its name."""
+    build: Callable[[Any], nn.Module]
+    """The untrained network."""
+    make: Callable[[Any, torch.device | str, Path | None, OnStep | None], Result]
+    """From a configuration, on a device, with a checkpoint in a file."""
     steps: Callable[[Any], int]
     """Of training: how much work it is."""
 
 
 def make_reid(
-    config: RunConfig, device: torch.device | str, progress: Path | None, on_step: OnStep | None
-) -> Made:
-    """Train and test a network that tells people apart; see `train`."""
+    config: RunConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
+) -> Result:
+    """Train and test a network that tells people apart; see `training.reid`."""
     split = data.split_of(config)
-    train.check(config, split)
+    reid_evaluation.check(config, split)
     started = time.perf_counter()
-    network, history = train.fit(
-        config, split.train, device=device, progress=progress, on_step=on_step
+    network, history = reid_training.fit(
+        config, split.train, device=device, checkpoint=checkpoint, on_step=on_step
     )
     trained = time.perf_counter()
-    metrics = train.measure(config, network, split, device=device)
-    metrics["parts"] = part_metrics.measure(config, network, split.query)
-    return Made(network, history, metrics, _seconds(started, trained))
+    metrics = reid_evaluation.measure(config, network, split, device=device)
+    return Result(network, history, metrics, _seconds(started, trained))
 
 
-def make_study(
-    config: StudyConfig, device: torch.device | str, progress: Path | None, on_step: OnStep | None
-) -> Made:
-    """Train and measure an SSN alone; see `study`."""
-    material = study_data.material_of(config)
-    labels = material.labels if isinstance(material, Pedestrians) else None
+def make_ssn_only(
+    config: StudyConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
+) -> Result:
+    """Train and measure an SSN alone; see `training.ssn_only`."""
+    pictures = data.pictures_of(config)
+    labels = pictures.labels if isinstance(pictures, Pedestrians) else None
     started = time.perf_counter()
-    frames = material and material.frames
-    network, history = study.fit(
-        config, frames, labels, device=device, progress=progress, on_step=on_step
+    network, history = ssn_training.fit(
+        config,
+        pictures and pictures.frames,
+        labels,
+        device=device,
+        checkpoint=checkpoint,
+        on_step=on_step,
     )
     trained = time.perf_counter()
-    metrics = study_metrics.measure(config, network.cpu(), material, history)
-    return Made(network, history, metrics, _seconds(started, trained))
+    metrics = ssn_evaluation.measure(config, network.cpu(), pictures, history)
+    return Result(network, history, metrics, _seconds(started, trained))
 
 
 def reid_words(config: RunConfig) -> str:
     """Such as "mars-ssn3d-semi-supervised-seed0".
 
     Raises:
-        ValueError: see `train.aggregator_named`.
+        ValueError: see `training.reid.aggregator_named`.
     """
-    train.aggregator_named(config.aggregator)
+    reid_training.aggregator_named(config.aggregator)
     return f"{config.dataset}-{config.aggregator}-{config.strategy}-seed{config.seed}"
 
 
-def study_words(config: StudyConfig) -> str:
+def ssn_only_words(config: StudyConfig) -> str:
     """Such as "random_maps-normal-n3-seed0"."""
     kind = config.distribution if config.study == "random_maps" else config.strategy
     return f"{config.study}-{kind}-n{config.parts}-seed{config.seed}"
 
 
-RECIPES = {
-    "reid": Recipe(
+EXPERIMENTS = {
+    "reid": Experiment(
         config=RunConfig,
-        build=train.build,
-        make=make_reid,
-        identity_of=data.identity_of,
-        is_ready=data.is_ready,
-        prepare=data.prepare,
         results_version=1,
         words=reid_words,
+        build=reid_training.build,
+        make=make_reid,
         steps=lambda config: config.epochs * (config.steps_per_epoch or 200),
     ),
-    "ssn_only": Recipe(
+    "ssn_only": Experiment(
         config=StudyConfig,
-        build=study.build,
-        make=make_study,
-        identity_of=study_data.identity_of,
-        is_ready=study_data.is_ready,
-        prepare=study_data.root_of,
         results_version=1,
-        words=study_words,
+        words=ssn_only_words,
+        build=ssn_training.build,
+        make=make_ssn_only,
         steps=lambda config: config.labelled_steps + config.steps,
     ),
 }
-"""Every kind of run, under the name that its folder in the store bears."""
+"""Every kind of run, under the name that its folder in the store begins with."""
 
 
 def kind_of(config: Settings) -> str:
     """Which kind of run a configuration describes."""
-    return next(name for name, recipe in RECIPES.items() if isinstance(config, recipe.config))
+    return next(name for name, kind in EXPERIMENTS.items() if isinstance(config, kind.config))
 
 
-def recipe_of(config: Settings) -> Recipe:
+def experiment_of(config: Settings) -> Experiment:
     """How to make the run that a configuration describes."""
-    return RECIPES[kind_of(config)]
+    return EXPERIMENTS[kind_of(config)]
 
 
 def _seconds(started: float, trained: float) -> dict[str, float]:

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
@@ -20,14 +20,14 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from ssn3d import parallel
+from ssn3d import data
 from ssn3d.config import Settings
 from ssn3d.data import data_folder, project_folder
 from ssn3d.datasets.identity import digest
 from ssn3d.training.loop import OnStep
 
 from . import dispatch, store, workers
-from .experiments import kind_of, recipe_of
+from .experiments import experiment_of, kind_of
 from .store import Run, store_folder
 
 __all__ = [
@@ -56,9 +56,9 @@ def identify(config: Settings) -> str:
     The digits stand for the settings that differ from their defaults, the identity of the data, and
     the version of the results of this kind of run.
     """
-    recipe = recipe_of(config)
-    digits = digest([config.changed(), recipe.identity_of(config), recipe.results_version])
-    return f"{kind_of(config)}-{recipe.words(config)}-{digits}"
+    experiment = experiment_of(config)
+    digits = digest([config.changed(), data.identity_of(config), experiment.results_version])
+    return f"{kind_of(config)}-{experiment.words(config)}-{digits}"
 
 
 def find(config: Config) -> Run[Config] | None:
@@ -77,23 +77,22 @@ def load_or_train(
     Args:
         config: the run.
         device: where to compute if it must be trained.
-        on_step: see `descent.descend`.
+        on_step: see `loop.run`.
     """
     name = identify(config)
     run = _intact(name, config)
-    if parallel.agreed(run is not None):
+    if run is not None:
         log.info("HIT %s", name)
         _warn_of_origin(run, device)
-        return _surely(run, name)
+        return run
     store.check_writable()
-    with _alone(name):
+    with FileLock(store_folder() / f"{name}.lock"):  # nobody else makes it meanwhile
         run = _intact(name, config, log.debug)
-        if parallel.agreed(run is not None):
+        if run is not None:
             log.info("HIT %s (made by another process just now)", name)
-            return _surely(run, name)
+            return run
         log.info("MISS %s", name)
         _make(config, name, device, on_step)
-        parallel.agreed(True)  # that it is written
     return _surely(_intact(name, config), name)
 
 
@@ -151,8 +150,8 @@ def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
         configs: the runs.
         client: see `sweep`.
     """
-    missing = [config for config in configs if not recipe_of(config).is_ready(config)]
-    sets = {recipe_of(config).identity_of(config) for config in missing}
+    missing = [config for config in configs if not data.is_ready(config)]
+    sets = {data.identity_of(config) for config in missing}
     with _workers(client, missing, len(sets)) as crew:
         _data_sets(crew, missing)
 
@@ -163,10 +162,10 @@ def _make(
     device: torch.device | str,
     on_step: OnStep | None,
 ) -> None:
-    recipe = recipe_of(config)
+    experiment = experiment_of(config)
     with torch.random.fork_rng(devices=[]):
-        recipe.build(config).to(device)  # what keeps it from being built shows before long work
-    progress = store_folder() / f"{name}.progress"
+        experiment.build(config).to(device)  # what keeps it from being built shows before long work
+    checkpoint = store_folder() / f"{name}.checkpoint"
     taken = 0
 
     def count(step: int, steps: int, terms: dict[str, float]) -> None:
@@ -176,16 +175,14 @@ def _make(
             on_step(step, steps, terms)
 
     try:
-        result = recipe.make(config, device, progress, count)
+        result = experiment.make(config, device, checkpoint, count)
     except KeyboardInterrupt:
         log.warning("interrupted; asked for again, %s goes on where it was last saved", name)
         raise
-    if parallel.place() > 0:
-        return
     made = {
         "kind": kind_of(config),
-        "data": recipe.identity_of(config),
-        "results_version": recipe.results_version,
+        "data": data.identity_of(config),
+        "results_version": experiment.results_version,
         "commit": _commit(),
         "device": device_name(device),
         "seconds": result.seconds,
@@ -194,16 +191,7 @@ def _make(
         "versions": _versions(),
     }
     store.write(store_folder() / name, config, result.network, result.history, result.metrics, made)
-    progress.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Nobody else makes the run meanwhile, but the processes that train it together."""
-    with ExitStack() as stack:
-        if parallel.place() == 0:
-            stack.enter_context(FileLock(store_folder() / f"{name}.lock"))
-        yield
+    checkpoint.unlink(missing_ok=True)
 
 
 def _surely(run: Run[Any] | None, name: str) -> Run[Any]:
@@ -228,10 +216,8 @@ def _intact(
     return None
 
 
-def _warn_of_origin(run: Run[Any] | None, device: torch.device | str) -> None:
+def _warn_of_origin(run: Run[Any], device: torch.device | str) -> None:
     """Say, once for each kind of difference, that a run was made by other software or hardware."""
-    if run is None:
-        return
     here = {**_versions(), "device": device_name(device)}
     there = {**run.made["versions"], "device": run.made["device"]}
     others = [
@@ -268,14 +254,10 @@ def _commit() -> str | None:
 
 
 def _data_sets(crew: Any, configs: Sequence[Settings]) -> None:
-    lacking = (config for config in configs if not recipe_of(config).is_ready(config))
-    sets = list({recipe_of(config).identity_of(config): config for config in lacking}.values())
-    for _ in map(_prepared, sets) if crew is None else _on(crew, _prepared, sets):
+    lacking = (config for config in configs if not data.is_ready(config))
+    sets = list({data.identity_of(config): config for config in lacking}.values())
+    for _ in map(data.prepare, sets) if crew is None else _on(crew, data.prepare, sets):
         pass
-
-
-def _prepared(config: Settings) -> object:
-    return recipe_of(config).prepare(config)
 
 
 def _on(
@@ -317,7 +299,7 @@ def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> AbstractCo
     """Who is at hand for so many tasks, or None where this process is as fast."""
     if not configs:
         return nullcontext()
-    steps = sum(recipe_of(config).steps(config) for config in configs)
+    steps = sum(experiment_of(config).steps(config) for config in configs)
     return workers.at_hand(client, tasks if steps >= WORTH_PROCESSES else 1)
 
 

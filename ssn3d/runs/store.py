@@ -4,21 +4,22 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Generic, TypeVar
 
 from safetensors.torch import load, save
 from torch import nn
 
 from ssn3d import model_card
-from ssn3d.atomic import drafted
-from ssn3d.config import Settings
+from ssn3d.atomic import atomic_folder
+from ssn3d.config import RunConfig, Settings
 from ssn3d.data import data_folder
-from ssn3d.training.loop import History
+from ssn3d.training.checkpoint import History
 
-from .experiments import RECIPES, recipe_of
+from .experiments import EXPERIMENTS, experiment_of
 
 TEXTS = ("config.json", "history.json", "metrics.json")
 WEIGHTS, CARD = "weights.safetensors", "README.md"
@@ -35,7 +36,7 @@ class Run(Generic[Config]):
     config: Config
     history: History
     metrics: dict[str, Any]
-    """See `train.summary` and `study_metrics.measure`."""
+    """See `measure` of `evaluation.reid` and `evaluation.ssn_only`."""
     made: dict[str, Any]
     """Provenance: of which data and commit, versions, device, seconds, digests."""
 
@@ -57,7 +58,7 @@ class Run(Generic[Config]):
                 "and the run will be trained again"
             )
         untrained = replace(self.config, pretrained=False)  # type: ignore[call-arg]
-        network = recipe_of(self.config).build(untrained)
+        network = experiment_of(self.config).build(untrained)
         network.load_state_dict(load(stored))
         return network.eval()
 
@@ -109,7 +110,7 @@ def read(folder: Path) -> Run[Any] | None:
             raise ValueError("digests differ")
         return Run(
             folder,
-            RECIPES[made["kind"]].config(**json.loads(texts["config.json"])),
+            EXPERIMENTS[made["kind"]].config(**json.loads(texts["config.json"])),
             json.loads(texts["history.json"]),
             json.loads(texts["metrics.json"]),
             made,
@@ -132,11 +133,25 @@ def write(
     files = {**dict(texts), WEIGHTS: save(weights)}
     made = made | {"sha256": {name: _sha256(content) for name, content in files.items()}}
     sealed = made | {"seal": _sha256(_json(made))}
-    with drafted(folder) as draft:
+    with atomic_folder(folder) as draft:
         for name, content in {**files, "made.json": _json(sealed)}.items():
             (draft / name).write_bytes(content)
         # for people: whatever they write in it, the run is whole
         (draft / CARD).write_text(model_card.markdown(folder.name, config, metrics, made))
+
+
+def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
+    """Training clips in a second, the median over runs, as each one's record says.
+
+    Of a training that was interrupted, the steps since it was resumed count.
+    Runs that were made side by side slow each other, so compare only what was made alike.
+    """
+    return median(
+        (len(run.history["total"]) - run.made["resumed_after"])
+        * (run.config.ids_per_batch * run.config.clips_per_id)
+        / max(run.made["seconds"]["train"], 1e-9)
+        for run in runs
+    )
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

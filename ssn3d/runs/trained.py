@@ -11,7 +11,7 @@ from ssn3d.config import RunConfig
 from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models.reid import ReID
-from ssn3d.training import reid as train
+from ssn3d.training import inference
 
 from . import store
 
@@ -44,7 +44,7 @@ class Trained:
         if points is not None:
             known = Points(points, points, points.isfinite().all(dim=-1))
         tracklet = Tracklet(frames, person=0, camera=0, points=known)
-        return train.embed(self.config, self.network, [tracklet], device=self.device)[0]
+        return inference.embed(self.config, self.network, [tracklet], device=self.device)[0]
 
 
 def load(run: str | Path, *, device: torch.device | str = "cpu") -> Trained:

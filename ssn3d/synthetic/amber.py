@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from ssn3d.atomic import made_once
+from ssn3d.atomic import build_once
 from ssn3d.datasets.identity import digest
 from ssn3d.datasets.images import write_image
 from ssn3d.rng import one_thread, stream
@@ -106,7 +106,7 @@ def materialise(
     A set appears whole or not at all, and whoever asks while another process paints it waits.
     """
     settings = {"count": count, "seed": seed, "height": height, "width": width}
-    return made_once(folder / identity(**settings), lambda draft: write(draft, **settings))
+    return build_once(folder / identity(**settings), lambda draft: write(draft, **settings))
 
 
 def _ground(x: Tensor, y: Tensor, dice: Dice) -> Tensor:

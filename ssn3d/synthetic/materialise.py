@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ssn3d.atomic import made_once
+from ssn3d.atomic import build_once
 from ssn3d.datasets.identity import digest
 
 from .walkers.render import PROFILES, RENDERER_VERSION, Profile, render
@@ -62,7 +62,7 @@ def materialise(
     """
     name = identity(dataset, profile, seed=seed, height=height, width=width)
     layout = import_module(f"ssn3d.datasets.{dataset}")
-    return made_once(
+    return build_once(
         folder / name,
         lambda draft: layout.write(render(profile, seed=seed, height=height, width=width), draft),
     )

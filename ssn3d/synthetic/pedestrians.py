@@ -15,7 +15,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ssn3d.atomic import made_once
+from ssn3d.atomic import build_once
 from ssn3d.datasets import coco, pictures
 from ssn3d.datasets.identity import digest
 from ssn3d.datasets.images import write_image
@@ -181,7 +181,7 @@ def materialise(folder: Path, **settings: int) -> Path:
         folder: where rendered sets are kept.
         settings: those of `write`, by name.
     """
-    return made_once(folder / identity(**settings), lambda draft: write(draft, **settings))
+    return build_once(folder / identity(**settings), lambda draft: write(draft, **settings))
 
 
 def _save(folder: Path, names: list[str], frames: Tensor, points: Tensor) -> None:

@@ -11,7 +11,6 @@ from einops import rearrange
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ssn3d import parallel
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import (
     Clip,
@@ -78,10 +77,9 @@ class TrainingBatches:
             device: where to.
             loaders: processes that read ahead; see `loaders_for`.
         """
-        batches = (parallel.share(batch) for batch in islice(self.sampler, step, None))
         loader = DataLoader(
             self.clips,
-            batch_sampler=batches,  # type: ignore[arg-type]
+            batch_sampler=islice(self.sampler, step, None),  # type: ignore[arg-type]
             **_reading_ahead(device, loaders),
         )
         for batch in loader:
@@ -139,13 +137,29 @@ def test_batches(
 def load_clips(
     config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
 ) -> tuple[Tensor, Tensor | None]:
-    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them."""
+    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them.
+
+    Raises:
+        ValueError: see `check_points`.
+    """
+    check_points(config, [tracklet for tracklet, _ in clips])
     size = (config.height, config.width)
     frames = torch.stack([resized_frames(tracklet, taken, size) for tracklet, taken in clips])
     if config.strategy != "supervised":
         return frames, None
     points = [tracklet.points.estimated[taken] for tracklet, taken in clips if tracklet.points]
     return frames, torch.stack(points)
+
+
+def check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
+    """Raise ValueError if a strategy goes by body points that some tracklets do not have."""
+    missing = sum(tracklet.points is None for tracklet in tracklets)
+    if missing and config.strategy == "supervised":
+        raise ValueError(
+            "the supervised strategy takes parts from body points, also at test time, but "
+            f"{missing} of {len(tracklets)} tracklets have none; add them (points.npz), or choose "
+            "another strategy"
+        )
 
 
 def loaders_for(device: torch.device | str) -> int:
@@ -155,8 +169,7 @@ def loaders_for(device: torch.device | str) -> int:
     """
     if torch.device(device).type == "cpu" or current_process().daemon:
         return 0
-    cores = len(sched_getaffinity(0)) // parallel.beside()  # of those that a batch system gives
-    return min(max(1, cores), 16)
+    return min(len(sched_getaffinity(0)), 16)  # of the cores that a batch system gives
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):

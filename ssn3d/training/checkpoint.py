@@ -1,16 +1,19 @@
-"""A training's progress on disk, so that a killed one goes on where it was, to the same bit."""
+"""The state of a training on disk, so that a killed one resumes where it was, to the same bit."""
 
-import hashlib
-import json
 import logging
 import time
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import nn
 
-from .loop import History
+from ssn3d.atomic import write_file
+
+History = dict[str, list[float]]
+"""One list a loss term and one for the learning rate, an entry for every step."""
 
 EVERY = 5.0
 """Seconds of training between two savings, at least."""
@@ -20,11 +23,11 @@ SHARE = 0.01
 log = logging.getLogger(__name__)
 
 
-class Progress:
+class Checkpoint:
     """One file that always holds the last state saved: it is replaced whole, or not at all.
 
     What is saved: weights and running statistics, the optimiser's moments, the schedule, the
-    history, and torch's random state; all else that a step draws has a stream of its own.
+    history, and torch's random state; all else that a step draws has a random stream of its own.
     """
 
     def __init__(
@@ -35,8 +38,10 @@ class Progress:
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     ):
         """file: in a folder that exists.  The others are what is saved and restored."""
-        self.file, self.network = file, network
-        self.optimiser, self.schedule = optimiser, schedule
+        self.file = file
+        self.parts: dict[str, Any] = {"network": network, "optimiser": optimiser}
+        if schedule:
+            self.parts["schedule"] = schedule
         self.due = time.monotonic() + EVERY
 
     def resume(self) -> History:
@@ -48,31 +53,35 @@ class Progress:
             ValueError: it is whole, but of another network.
         """
         try:
-            state, tensors = _unpacked(self.file.read_bytes())
+            with ZipFile(self.file) as stored:
+                if stored.testzip():  # torch.load checks no digest
+                    raise BadZipFile("it is not as it was written")
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except Exception as error:  # zipfile and torch report damage by a dozen of them
             log.warning("%s cannot be resumed from (%s); training starts anew", self.file, error)
             return {}
         try:
-            self._restore(state, tensors)
-        except (ValueError, KeyError, IndexError, RuntimeError) as error:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            torch.set_rng_state(state["random"])
+        except (ValueError, KeyError, IndexError, RuntimeError, TypeError) as error:
             raise ValueError(
-                f"{self.file} is the progress of another network ({error}); delete it"
+                f"{self.file} is the checkpoint of another network ({error}); delete it"
             ) from None
-        history: History = state["history"]
-        log.info("goes on after step %d", len(history["total"]))
-        return history
+        log.info("resumed after step %d", len(state["history"]["total"]))
+        return state["history"]
 
     def save(self, history: History) -> None:
         """Save now; if that fails, as on a full disk, training goes on with a warning."""
-        draft = self.file.with_name(f".{self.file.name}.draft")
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        stored = BytesIO()
+        torch.save({**state, "history": history, "random": torch.get_rng_state()}, stored)
         try:
-            draft.write_bytes(_packed(*self._state(history)))
-            draft.replace(self.file)
+            write_file(self.file, stored.getbuffer())
         except OSError as error:
-            draft.unlink(missing_ok=True)
-            log.warning("progress could not be saved (%s); training goes on", error)
+            log.warning("no checkpoint could be saved (%s); training goes on", error)
 
     def offer(self, history: History) -> None:
         """Save if it is time to, to be called after each step."""
@@ -81,58 +90,3 @@ class Progress:
             self.save(history)
             now = time.monotonic()
             self.due = now + max(EVERY, (now - started) / SHARE)
-
-    def _state(self, history: History) -> tuple[dict, dict[str, Tensor]]:
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for place, weight in enumerate(self._weights()):
-            for name, value in self.optimiser.state[weight].items():
-                tensors[f"optimiser.{place}.{name}"] = value
-        tensors["random"] = torch.get_rng_state()
-        rates = [group["lr"] for group in self.optimiser.param_groups]
-        schedule = self.schedule.state_dict() if self.schedule else {}
-        return {"history": history, "rates": rates, "schedule": schedule}, tensors
-
-    def _restore(self, state: dict, tensors: dict[str, Tensor]) -> None:
-        weights = self._weights()
-        own: dict[str, Tensor] = {}
-        moments: list[dict[str, Tensor]] = [{} for _ in weights]
-        for key, value in tensors.items():
-            side, _, name = key.partition(".")
-            if side == "network":
-                own[name] = value
-            if side == "optimiser":
-                place, _, name = name.partition(".")
-                # laid out in memory as the weight is, on which the optimiser's kernels rely, and
-                # where the weight is: fused ones want the number of steps there too
-                weight = weights[int(place)]
-                like = weight if value.ndim else weight.new_empty((), dtype=value.dtype)
-                moments[int(place)][name] = torch.empty_like(like).copy_(value)
-        self.network.load_state_dict(own)
-        for weight, known in zip(weights, moments, strict=True):
-            if known:
-                self.optimiser.state[weight] = known
-        for group, rate in zip(self.optimiser.param_groups, state["rates"], strict=True):
-            group["lr"] = rate
-        if self.schedule:
-            self.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(tensors["random"])
-
-    def _weights(self) -> list[Tensor]:
-        return [weight for group in self.optimiser.param_groups for weight in group["params"]]
-
-
-def _packed(state: dict, tensors: dict[str, Tensor]) -> bytes:
-    """A digest of all that follows, then one safetensors file."""
-    content = save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        {"state": json.dumps(state)},
-    )
-    return hashlib.sha256(content).digest() + content
-
-
-def _unpacked(content: bytes) -> tuple[dict, dict[str, Tensor]]:
-    digest, content = content[:32], content[32:]
-    if hashlib.sha256(content).digest() != digest:
-        raise ValueError("it is not as it was written")
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return json.loads(header["__metadata__"]["state"]), load(content)

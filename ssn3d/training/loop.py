@@ -1,44 +1,86 @@
-"""Gradient descent, step by step, with every loss term kept.  "Experimental Setting"."""
+"""The training loop: Adam, with every loss term kept.  "Experimental Setting"."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-History = dict[str, list[float]]
-"""One list a loss term and one for the learning rate, an entry for every step."""
+from ssn3d.models.backbone import FrameEncoder
+
+from .checkpoint import Checkpoint, History
+
 OnStep = Callable[[int, int, dict[str, float]], None]
 """Called after each step with the steps done, the steps in all, and the loss terms."""
+Network = TypeVar("Network", bound=FrameEncoder)
+Batch = TypeVar("Batch")
 
 
-def descend(
-    terms_of: Callable[[int], dict[str, Tensor]],
+def start(
+    build: Callable[[], Network],
+    *,
+    seed: int,
+    learning_rate: float,
+    weight_decay: float,
+    device: torch.device | str = "cpu",
+) -> tuple[Network, torch.optim.Optimizer]:
+    """A network with random weights, and its optimiser.
+
+    Args:
+        build: makes the network, with weights from torch's global random state.
+        seed: of these weights.
+        learning_rate: of Adam.
+        weight_decay: of Adam.
+        device: where to compute.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # for the weights; all else has random streams of its own
+        network = build().to(device)
+    network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(
+        network.parameters(), learning_rate, weight_decay=weight_decay, fused=True
+    )
+    return network, optimiser
+
+
+def run(
+    terms_of: Callable[[Batch], dict[str, Tensor]],
+    batches_after: Callable[[int], Iterator[Batch]],
     steps: int,
+    network: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     *,
     history: History | None = None,
-    keep: Callable[[History], None] | None = None,
+    checkpoint: Path | None = None,
     on_step: OnStep | None = None,
 ) -> History:
     """Minimise the term "total".
 
     Args:
-        terms_of: the loss terms of a step, counted from 1.
+        terms_of: the loss terms of a batch.
+        batches_after: the batches of all steps but the first few, given how many to leave out.
         steps: how many, those of `history` included.
-        optimiser: of the weights that the terms depend on.
+        network: whose weights the terms depend on.
+        optimiser: of these weights.
         schedule: of the learning rate, asked after each step.
         history: of steps that were taken before; this one continues it.
-        keep: offered the history after each step, to save what must not be lost.
+        checkpoint: a file to save the state in every few seconds, and to resume from if it exists.
         on_step: for progress.
 
     Raises:
         FloatingPointError: a loss became infinite or NaN; says at which step and which term.
+        ValueError: see `Checkpoint.resume`.
     """
-    history = {name: list(values) for name, values in (history or {}).items()}
-    for step in range(len(history.get("total", [])) + 1, steps + 1):
-        terms = terms_of(step)
+    saved = Checkpoint(checkpoint, network, optimiser, schedule) if checkpoint else None
+    before = (saved.resume() if saved else None) or history or {}
+    history = {name: list(values) for name, values in before.items()}
+    taken = len(history.get("total", []))
+    batches = batches_after(taken)
+    for step in range(taken + 1, steps + 1):
+        terms = terms_of(next(batches))
         optimiser.zero_grad()
         terms["total"].backward()
         # all at once and only now: an accelerator works on while they are waited for
@@ -54,8 +96,15 @@ def descend(
             history.setdefault(name, []).append(value)
         if schedule:
             schedule.step()
-        if keep:
-            keep(history)
+        if saved:
+            saved.offer(history)
         if on_step:
             on_step(step, steps, values)
     return history
+
+
+def autocast(precision: str, device: torch.device | str) -> torch.autocast:
+    """Mixed precision where a run computes in "bfloat16"; weights stay float32."""
+    return torch.autocast(
+        torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"
+    )

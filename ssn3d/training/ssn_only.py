@@ -1,5 +1,6 @@
 """Build, train and use the SSN alone, without people to tell apart.  Section "Study on SSN"."""
 
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -8,14 +9,15 @@ from torch import Tensor, nn
 
 from ssn3d.config import StudyConfig
 from ssn3d.losses import ssn_loss
-from ssn3d.models.backbone import ResNetTrunk, SmallTrunk
+from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
 from ssn3d.models.reid import PartFinder
 from ssn3d.models.ssn import SSN, Parts
 from ssn3d.rng import one_thread, stream
 from ssn3d.synthetic import random_maps
 
-from .checkpoint import Progress
-from .loop import History, OnStep, descend
+from . import loop
+from .checkpoint import History
+from .loop import OnStep
 
 
 def build(config: StudyConfig) -> PartFinder:
@@ -23,9 +25,9 @@ def build(config: StudyConfig) -> PartFinder:
     backbone: nn.Module = nn.Identity()
     channels = config.channels if config.study == "random_maps" else 3
     if config.backbone == "small":
-        backbone, channels = SmallTrunk((16, 32, 64, 128), strides=(2, 2, 2, 1)), 128
+        backbone, channels = SmallBackbone((16, 32, 64, 128), strides=(2, 2, 2, 1)), 128
     elif config.backbone == "resnet34":
-        backbone, channels = ResNetTrunk("resnet34", 3, config.pretrained), 128
+        backbone, channels = ResNetBackbone("resnet34", 3, config.pretrained), 128
     ssn = SSN(channels, config.parts, config.window, config.hidden, config.padding)
     return PartFinder(backbone, ssn)
 
@@ -36,7 +38,7 @@ def fit(
     labels: Tensor | None = None,
     *,
     device: torch.device | str = "cpu",
-    progress: Path | None = None,
+    checkpoint: Path | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[PartFinder, History]:
     """Train an SSN: on labelled pictures first if the strategy says so, then without labels.
@@ -46,37 +48,38 @@ def fit(
         frames: [k 3 H W] uint8 pictures; None for random maps, which are drawn.
         labels: [k n 2] as (x, y) in 0..1, NaN where not labelled; for labelled steps.
         device: where to compute; on a CPU with one thread.
-        progress: a file to save the state in every few seconds, and to go on from if it is there.
+        checkpoint: a file to save the state in every few seconds, and to resume from if it exists.
         on_step: told of each step.
 
     Returns:
         The trained network in evaluation mode, and its history.
 
     Raises:
-        FloatingPointError: see `descend`.
+        FloatingPointError: see `loop.run`.
         ValueError: the labels do not fit the parts, or there are none to begin with.
     """
     _check(config, frames, labels)
-    with one_thread(device), torch.random.fork_rng():
-        torch.manual_seed(config.seed)  # for the weights; all else has streams of its own
-        network = build(config).to(device)
-        network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimiser = torch.optim.Adam(
-            network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    with one_thread(device):
+        network, optimiser = loop.start(
+            lambda: build(config),
+            seed=config.seed,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            device=device,
         )
 
         def terms_of(step: int) -> dict[str, Tensor]:
-            with _mixed_precision(config, device):
+            with loop.autocast(config.precision, device):
                 loss = ssn_loss(*_second_round(config, network, frames, labels, step, device))
             return {"ssn": loss, "total": loss}
 
-        saved = Progress(progress, network, optimiser) if progress else None
-        history = descend(
+        history = loop.run(
             terms_of,
+            lambda taken: count(taken + 1),
             config.labelled_steps + config.steps,
+            network,
             optimiser,
-            history=saved.resume() if saved else None,
-            keep=saved.offer if saved else None,
+            checkpoint=checkpoint,
             on_step=on_step,
         )
     return network.eval(), history
@@ -136,13 +139,13 @@ def _attended(network: PartFinder, frames: Tensor) -> Tensor:
 
 def _batch(config: StudyConfig, step: int, rows: Tensor) -> Tensor:
     """What a step looks at [batch ...] of rows [k ...]: pass after pass, each in another order."""
-    first, count = (step - 1) * config.batch, len(rows)
+    first, size = (step - 1) * config.batch, len(rows)
     orders = {
-        turn: torch.randperm(count, generator=stream("study", config.seed, count, turn))
-        for turn in range(first // count, (first + config.batch - 1) // count + 1)
+        turn: torch.randperm(size, generator=stream("study", config.seed, size, turn))
+        for turn in range(first // size, (first + config.batch - 1) // size + 1)
     }
     wanted = range(first, first + config.batch)
-    return rows[[int(orders[place // count][place % count]) for place in wanted]]
+    return rows[[int(orders[place // size][place % size]) for place in wanted]]
 
 
 def _check(config: StudyConfig, frames: Tensor | None, labels: Tensor | None) -> None:
@@ -164,9 +167,3 @@ def _check(config: StudyConfig, frames: Tensor | None, labels: Tensor | None) ->
         raise ValueError(
             "every picture is labelled, none is left to learn from without labels; set steps=0"
         )
-
-
-def _mixed_precision(config: StudyConfig, device: torch.device | str) -> torch.autocast:
-    return torch.autocast(
-        torch.device(device).type, torch.bfloat16, enabled=config.precision == "bfloat16"
-    )

@@ -14,7 +14,7 @@ from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.evaluation import part_metrics as alignment
 from ssn3d.models.reid import ReID
-from ssn3d.training import reid as train
+from ssn3d.training import inference
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def look_at(config: RunConfig, model: ReID, tracklet: Tracklet, frame: int) -> L
     taken = covering_clips(len(tracklet), config.test_frames, multiple=multiple)[number]
     t = config.clip_frames if split else len(taken)
     snippets = rearrange(torch.tensor(taken), "(t s) -> s t", t=t).tolist()
-    seen = [train.find_parts(config, model, tracklet, snippet).maps for snippet in snippets]
+    seen = [inference.find_parts(config, model, tracklet, snippet).maps for snippet in snippets]
     maps = rearrange(torch.cat(seen), "s t n h w -> (t s) n h w")[: len(shown)]  # no repeated ones
     images = resized_frames(tracklet, shown, (config.height, config.width))
     points = tracklet.points

@@ -23,9 +23,9 @@ from torch.backends.cpu import get_cpu_capability
 
 from ssn3d import cli, data
 from ssn3d.config import DATASETS, SCALES, RunConfig
+from ssn3d.evaluation import reid as evaluation
 from ssn3d.runs import Run
 from ssn3d.runs import single as runs
-from ssn3d.training import reid as train
 from tests.benchmarks.harness import start
 
 OLDER = {
@@ -49,7 +49,7 @@ class Tested(NamedTuple):
     vectors: Any
     """[q+g d] of the queries, then of the gallery; NumPy's, to travel between processes whole."""
     scores: dict[str, float]
-    """See `train.summary`."""
+    """See `evaluation.summary`."""
 
 
 def under(
@@ -65,8 +65,8 @@ def test(made: list[Run[RunConfig]]) -> list[Tested]:
     results = []
     for run in made:
         split = data.split_of(run.config)
-        sides = train.embed_lists(run.config, run.model(), split)
-        scores = train.summary(train.score(run.config, split, *sides))
+        sides = evaluation.embed_lists(run.config, run.model(), split)
+        scores = evaluation.summary(evaluation.score(run.config, split, *sides))
         results.append(Tested(torch.cat(sides).numpy(), scores))
     return results
 

@@ -11,9 +11,9 @@ import torch
 from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.training import checkpoint as progress
+from ssn3d.training import checkpoint
 from ssn3d.training import reid as train
-from ssn3d.training.checkpoint import Progress
+from ssn3d.training.checkpoint import Checkpoint
 from tests.benchmarks.harness import race, seconds, start, verdict
 
 CONFIG = RunConfig.preset("demo", "ilids_vid", epochs=1, steps_per_epoch=160)
@@ -26,24 +26,24 @@ def training(tracklets: list[Tracklet], file: Path | None) -> None:
     """One, from its first step, with progress saved in a file or not at all."""
     if file:
         file.unlink(missing_ok=True)
-    train.fit(CONFIG, tracklets, progress=file)
+    train.fit(CONFIG, tracklets, checkpoint=file)
 
 
 def share_of_saving(tracklets: list[Tracklet], file: Path) -> tuple[float, int]:
     """What part of a training is spent on progress, and how often it is saved."""
     spent, savings = 0.0, 0
-    offer, save = Progress.offer, Progress.save
+    offer, save = Checkpoint.offer, Checkpoint.save
 
-    def timed(self: Progress, history: dict) -> None:
+    def timed(self: Checkpoint, history: dict) -> None:
         nonlocal spent
         spent += seconds(lambda: offer(self, history))
 
-    def counted(self: Progress, history: dict) -> None:
+    def counted(self: Checkpoint, history: dict) -> None:
         nonlocal savings
         savings += 1
         save(self, history)
 
-    with mock.patch.multiple(Progress, offer=timed, save=counted):
+    with mock.patch.multiple(Checkpoint, offer=timed, save=counted):
         whole = seconds(lambda: training(tracklets, file))
     return spent / whole, savings
 
@@ -55,7 +55,7 @@ def one_saving(config: RunConfig, file: Path) -> tuple[float, float]:
     for weight in network.parameters():
         weight.grad = torch.zeros_like(weight)
     optimiser.step()
-    saved = Progress(file, network, optimiser)
+    saved = Checkpoint(file, network, optimiser)
     saved.save({"total": [0.0]})  # the first makes the file
     return seconds(lambda: saved.save({"total": [0.0]})), file.stat().st_size / 1e6
 
@@ -65,7 +65,7 @@ def main() -> None:
     start(f"saving progress: {CONFIG.steps_per_epoch} steps at demo scale, {CONFIG.dataset}")
     tracklets = data.split_of(CONFIG).train
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "one.progress")
+        file = Path(folder, "one.checkpoint")
         with_it, without = (partial(training, tracklets, place) for place in (file, None))
         race("a training with it against one without", with_it, without, rounds=ROUNDS, cost=1.03)
         shares, savings = zip(
@@ -75,7 +75,7 @@ def main() -> None:
         verdict(line, [1 + share for share in quantiles(shares, n=4)], "the time", at_most=1.03)
         for scale, config in (("demo", CONFIG), ("paper", LARGE)):
             long, megabytes = one_saving(config, file)
-            wait = max(progress.EVERY, long / progress.SHARE)
+            wait = max(checkpoint.EVERY, long / checkpoint.SHARE)
             print(
                 f"one saving, {scale}: {long:.3g} s for {megabytes:.0f} MB, the next one after "
                 f"{wait:.0f} s at the soonest: {long / (wait + long):.2%} of the time at most"

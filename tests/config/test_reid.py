@@ -49,7 +49,6 @@ OTHER = {
     "dense_chunks": False,
     "flip": False,
     "precision": "bfloat16",
-    "compiled": True,
     "seed": 1,
     "test_frames": 64,
     "test_protocol": "full",
@@ -210,7 +209,7 @@ def test_a_folder_of_ones_own_is_real_and_needs_no_labels():
 def precision_on(capability: str) -> list[str]:
     """Of the presets demo and paper, on a processor that can do no more."""
     code = (
-        "from ssn3d.config import RunConfig; from ssn3d.study_config import StudyConfig\n"
+        "from ssn3d.config import RunConfig, StudyConfig\n"
         "print(RunConfig.preset('demo', 'mars').precision, StudyConfig.preset('demo', 'amber')"
         ".precision, RunConfig.preset('paper', 'mars').precision)"
     )

@@ -6,6 +6,7 @@ import torch
 
 from ssn3d.config import RunConfig
 from ssn3d.evaluation import complexity as costs
+from ssn3d.runs.store import clips_per_second
 from ssn3d.training import reid as train
 
 
@@ -49,7 +50,7 @@ def test_speed_is_the_median_over_runs():
         )
         for seconds in (1, 2, 100)
     ]
-    assert costs.clips_per_second(runs) == 80
+    assert clips_per_second(runs) == 80
 
 
 def test_the_speed_of_a_resumed_training_is_that_of_its_last_sitting(tiny_config):
@@ -57,4 +58,4 @@ def test_the_speed_of_a_resumed_training_is_that_of_its_last_sitting(tiny_config
     made = {"seconds": {"train": 2.0, "test": 1.0}, "resumed_after": 6}
     run = SimpleNamespace(config=tiny_config, history=history, made=made)
     clips = tiny_config.ids_per_batch * tiny_config.clips_per_id
-    assert costs.clips_per_second([run]) == 4 * clips / 2.0
+    assert clips_per_second([run]) == 4 * clips / 2.0

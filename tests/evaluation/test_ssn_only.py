@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d import study_data
+from ssn3d import data
 from ssn3d.config import StudyConfig
 from ssn3d.evaluation import ssn_only as study_metrics
 from ssn3d.runs import single as runs
@@ -97,7 +97,7 @@ def test_without_truth_only_what_needs_none_is_measured(people):
 
 def test_the_best_window_is_where_the_map_is_highest(store):
     config = SMOKE["amber"]
-    frames = study_data.material_of(config).frames
+    frames = data.pictures_of(config).frames
     network = runs.load_or_train(config).model()
     found = study_metrics.best_windows(config, network, frames)
     k, n, window = len(frames), config.parts, config.window

@@ -3,17 +3,17 @@ from urllib.error import HTTPError, URLError
 import pytest
 import torch
 
-from ssn3d.models.backbone import ResNetTrunk, SmallTrunk, trunk
+from ssn3d.models.backbone import ResNetBackbone, SmallBackbone, backbone_named
 
 
 def test_the_small_trunk_makes_the_map_of_the_paper_from_a_small_frame():
-    backbone = trunk("small")
-    assert isinstance(backbone, SmallTrunk)
+    backbone = backbone_named("small")
+    assert isinstance(backbone, SmallBackbone)
     assert backbone(torch.zeros(2, 3, 64, 32)).shape == (2, backbone.channels, 16, 8)
 
 
 def test_the_small_trunk_has_the_widths_it_is_given():
-    backbone = SmallTrunk((3, 4, 5, 6))
+    backbone = SmallBackbone((3, 4, 5, 6))
     assert backbone.channels == 6
     assert backbone(torch.zeros(1, 3, 16, 16)).shape == (1, 6, 4, 4)
 
@@ -21,16 +21,16 @@ def test_the_small_trunk_has_the_widths_it_is_given():
 @pytest.mark.parametrize(("name", "channels"), [("resnet34", 256), ("resnet50", 1024)])
 def test_a_resnet_makes_the_map_of_the_paper_from_a_large_frame(name, channels):
     with torch.device("meta"):
-        backbone = trunk(name)
+        backbone = backbone_named(name)
         features = backbone.eval()(torch.zeros(2, 3, 256, 128))
-    assert isinstance(backbone, ResNetTrunk)
+    assert isinstance(backbone, ResNetBackbone)
     assert backbone.channels == channels
     assert features.shape == (2, channels, 16, 8)
 
 
 def test_resnet50_up_to_its_fourth_stage_has_as_many_parameters_as_published():
     with torch.device("meta"):
-        backbone = trunk("resnet50")
+        backbone = backbone_named("resnet50")
     assert sum(weight.numel() for weight in backbone.parameters()) == 8_543_296
 
 
@@ -43,14 +43,14 @@ def test_imagenet_weights_without_a_network_say_what_to_do(monkeypatch, error):
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     with pytest.raises(ConnectionError, match=r"weights of resnet50 .*no route.*pretrained=False"):
-        trunk("resnet50", pretrained=True)
+        backbone_named("resnet50", pretrained=True)
 
 
 def test_the_small_trunk_has_no_imagenet_weights():
     with pytest.raises(ValueError, match='no ImageNet weights for the "small" trunk'):
-        trunk("small", pretrained=True)
+        backbone_named("small", pretrained=True)
 
 
 def test_an_unknown_trunk_is_refused():
     with pytest.raises(ValueError, match="one of small, resnet34, resnet50; got 'resnet18'"):
-        trunk("resnet18")
+        backbone_named("resnet18")

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from ssn3d.models import AGGREGATORS
 from ssn3d.models.aggregators.ssn3d import SSN3D
-from ssn3d.models.backbone import SmallTrunk
+from ssn3d.models.backbone import SmallBackbone
 from ssn3d.models.reid import Output, ReID
 from ssn3d.models.ssn import Parts
 
@@ -15,7 +15,7 @@ PARTS, EMBEDDING = 5, 12
 
 def reid(**options) -> ReID:
     torch.manual_seed(1)
-    backbone = SmallTrunk((4, 4, 6, 6))
+    backbone = SmallBackbone((4, 4, 6, 6))
     sizes = {"parts": PARTS, "hidden": 8, "width": 7, "embedding": EMBEDDING}
     return ReID(backbone, SSN3D(backbone.channels, **sizes | options)).eval()
 

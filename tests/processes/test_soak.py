@@ -69,11 +69,11 @@ def test_a_process_that_was_replaced_is_told():
 def test_what_no_run_accounts_for_is_found(tiny_config, store):
     run = runs.load_or_train(tiny_config)
     assert list(left_behind([run])) == []
-    (store / f"{run.id}.progress").touch()
+    (store / f"{run.id}.checkpoint").touch()
     (store / f".{run.id}.draft").mkdir()
     (store / f"{run.id}.lock").write_text("12345")
     assert sorted(left_behind([run])) == [
         f"in the store: .{run.id}.draft",
-        f"in the store: {run.id}.progress",
+        f"in the store: {run.id}.checkpoint",
         f"not empty: {run.id}.lock",
     ]

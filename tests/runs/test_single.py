@@ -12,7 +12,7 @@ import torch
 from ssn3d import data
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.tracklets import Split
-from ssn3d.runs import experiments as recipes
+from ssn3d.runs import experiments
 from ssn3d.runs import single as runs
 from ssn3d.synthetic import materialise as rendered
 from ssn3d.training import reid as train
@@ -107,12 +107,10 @@ def test_a_run_is_named_in_words_and_digits(tiny_config):
 
 def test_other_settings_data_or_version_are_another_run(tiny_config, monkeypatch):
     names = {runs.identify(tiny_config), runs.identify(replace(tiny_config, margin=0.5))}
-    recipe = recipes.RECIPES["reid"]
-    monkeypatch.setitem(recipes.RECIPES, "reid", recipe._replace(results_version=99))
+    kind = experiments.EXPERIMENTS["reid"]
+    monkeypatch.setitem(experiments.EXPERIMENTS, "reid", kind._replace(results_version=99))
     names.add(runs.identify(tiny_config))
-    monkeypatch.setitem(
-        recipes.RECIPES, "reid", recipe._replace(identity_of=lambda _: "drawn differently")
-    )
+    monkeypatch.setattr(data, "identity_of", lambda _: "drawn differently")
     names.add(runs.identify(tiny_config))
     assert len(names) == 4
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ssn3d.runs import store
+from ssn3d.training import inference
 from ssn3d.training import reid as train
 
 FILES = ("config.json", "history.json", "metrics.json", "made.json", store.WEIGHTS)
@@ -109,8 +110,8 @@ def test_a_run_of_other_settings_than_there_are_is_damage(folder):
 def test_the_network_comes_back_as_it_was(folder, tiny_config, tiny_split, trained):
     network = store.read(folder).model()
     assert not network.training
-    expected = train.embed(tiny_config, trained[0], tiny_split.query)
-    assert torch.equal(train.embed(tiny_config, network, tiny_split.query), expected)
+    expected = inference.embed(tiny_config, trained[0], tiny_split.query)
+    assert torch.equal(inference.embed(tiny_config, network, tiny_split.query), expected)
 
 
 def test_a_network_needs_no_imagenet_weights_to_come_back(

@@ -11,7 +11,7 @@ from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.runs import single as runs
 from ssn3d.runs import trained
-from ssn3d.training import reid as train
+from ssn3d.training import inference
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tracklet(tiny_split):
 
 def test_a_run_embeds_a_tracklet_as_training_would(run, tiny_config, tracklet):
     frames = load_frames(tracklet, range(len(tracklet)))
-    [expected] = train.embed(tiny_config, run.model(), [tracklet])
+    [expected] = inference.embed(tiny_config, run.model(), [tracklet])
     model = ssn3d.load(run.id)
     assert_close(model.embed(frames), expected)
 
@@ -56,7 +56,7 @@ def test_frames_of_any_size_and_number_are_taken(run):
 def test_the_supervised_strategy_asks_for_points(tiny_config, tracklet, store):
     config = replace(tiny_config, strategy="supervised")
     model = trained.load(runs.load_or_train(config).id)
-    [expected] = train.embed(config, model.network, [tracklet])
+    [expected] = inference.embed(config, model.network, [tracklet])
     assert_close(model.embed(tracklet.frames, tracklet.points.estimated), expected)
     with pytest.raises(ValueError, match="body points"):
         model.embed(tracklet.frames)

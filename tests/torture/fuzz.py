@@ -32,7 +32,7 @@ from ssn3d.datasets.openpose import read_openpose
 from ssn3d.datasets.tracklets import Split
 from ssn3d.runs import load_or_train, store
 from ssn3d.synthetic.walkers.render import render
-from ssn3d.training.checkpoint import Progress
+from ssn3d.training.checkpoint import Checkpoint
 from ssn3d.widgets.label_file import LabelFile
 
 EXPECTED = (ValueError, FileNotFoundError)
@@ -117,7 +117,7 @@ def file_targets(root: Path) -> Iterator[Target]:
             f"picture {kind}", picture, lambda name=picture.name: pictures.full(root, name)
         )
     network = nn.Linear(2, 1)
-    progress = Progress(root / "a.progress", network, torch.optim.Adam(network.parameters()))
+    progress = Checkpoint(root / "a.checkpoint", network, torch.optim.Adam(network.parameters()))
     progress.save({"total": [1.0]})
     yield Target("a training's progress", progress.file, progress.resume)
 

@@ -66,12 +66,3 @@ def test_as_many_frames_go_together_whatever_the_tracklets_are_like(tiny_config)
 def test_a_cpu_has_other_work_than_reading_ahead():
     assert loading.loaders_for("cpu") == 0
     assert loading.loaders_for("cuda") >= 1
-
-
-def test_processes_that_train_together_share_the_cores_of_their_machine(monkeypatch):
-    monkeypatch.setattr(loading, "sched_getaffinity", lambda _: range(12))
-    assert loading.loaders_for("cuda") == 12
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert loading.loaders_for("cuda") == 3
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "24")
-    assert loading.loaders_for("cuda") == 1

@@ -1,7 +1,10 @@
+from itertools import count
+
 import pytest
 import torch
+from torch import nn
 
-from ssn3d.training.loop import descend
+from ssn3d.training import loop
 
 
 @pytest.fixture
@@ -16,7 +19,15 @@ def test_it_minimises_the_total_and_keeps_every_term(weight):
     told = []
     optimiser = torch.optim.SGD([weight], lr=0.25)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, 2, 0.1)
-    history = descend(terms_of, 3, optimiser, schedule, on_step=lambda *step: told.append(step))
+    history = loop.run(
+        terms_of,
+        count,
+        3,
+        nn.Identity(),
+        optimiser,
+        schedule,
+        on_step=lambda *step: told.append(step),
+    )
     assert history == {
         "half": [0.5, 0.125, 0.03125],
         "total": [1.0, 0.25, 0.0625],
@@ -32,5 +43,5 @@ def test_a_loss_that_is_not_finite_stops_it_before_the_weights_are_spoilt(weight
         return {"triplet": weight * 1, "ssn": weight * value, "total": weight * value}
 
     with pytest.raises(FloatingPointError, match=r"at step 1 of 5: .*'ssn': (nan|inf)"):
-        descend(terms_of, 5, torch.optim.SGD([weight], lr=1.0))
+        loop.run(terms_of, count, 5, nn.Identity(), torch.optim.SGD([weight], lr=1.0))
     assert weight.item() == 1

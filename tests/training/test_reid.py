@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 from ssn3d import data
 from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.clips import IdentitySampler
-from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
-from ssn3d.evaluation import retrieval
-from ssn3d.evaluation.reranking import rerank
+from ssn3d.evaluation import reid as evaluation
 from ssn3d.models.reid import ReID
+from ssn3d.training import inference
 from ssn3d.training import reid as train
 
 STRATEGIES = ("unsupervised", "supervised", "semi-supervised")
@@ -83,23 +81,6 @@ def test_one_seed_gives_one_network(tiny_config, tiny_split, trained):
     assert history == trained[1]
 
 
-def test_a_compiled_trunk_learns_the_same(tiny_config, tiny_split, trained, monkeypatch):
-    compiled = []
-
-    def traced(module, **options):  # what a compiler would be given, run as it is
-        compiled.append(module)
-        return torch._dynamo.optimize("aot_eager", **options)(module)
-
-    monkeypatch.setattr(torch, "compile", traced)
-    network, history = train.fit(replace(tiny_config, compiled=True), tiny_split.train)
-    assert compiled == [network.backbone]
-    for term, values in trained[1].items():
-        assert history[term] == pytest.approx(values, rel=1e-4)
-    assert network.state_dict().keys() == trained[0].state_dict().keys()
-    for one, other in zip(network.parameters(), trained[0].parameters(), strict=True):
-        assert_close(one, other, rtol=1e-3, atol=1e-4)
-
-
 def test_another_seed_gives_another_network(tiny_config, tiny_split, trained):
     network, history = train.fit(replace(tiny_config, seed=1), tiny_split.train)
     assert not same_weights(network, trained[0])
@@ -111,17 +92,17 @@ def test_the_number_of_threads_changes_nothing_and_is_restored(
 ):
     torch.set_num_threads(2)
     network, _ = train.fit(tiny_config, tiny_split.train)
-    vectors = train.embed(tiny_config, network, tiny_split.query)
+    vectors = inference.embed(tiny_config, network, tiny_split.query)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
     assert same_weights(network, trained[0])
-    assert torch.equal(vectors, train.embed(tiny_config, network, tiny_split.query))
+    assert torch.equal(vectors, inference.embed(tiny_config, network, tiny_split.query))
 
 
 def test_training_and_testing_leave_the_global_random_state_alone(tiny_config, tiny_split):
     before = torch.get_rng_state()
     network, _ = train.fit(tiny_config, tiny_split.train)
-    train.evaluate(tiny_config, network, tiny_split)
+    evaluation.evaluate(tiny_config, network, tiny_split)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -139,7 +120,7 @@ def test_every_strategy_trains_and_tests(tiny_config, tiny_split, strategy, shar
     network, history = train.fit(config, tiny_split.train)
     assert not network.training
     assert ("ssn" in history) == (strategy != "supervised")
-    result = train.evaluate(config, network, tiny_split)
+    result = evaluation.evaluate(config, network, tiny_split)
     assert result.cmc[-1] == 1
 
 
@@ -197,178 +178,3 @@ def test_too_few_people_to_train_on_are_refused(tiny_config, tiny_split):
 def test_an_unknown_aggregator_is_refused_with_the_nearest(tiny_config):
     with pytest.raises(ValueError, match=r"aggregator .* got 'ssn3e'; did you mean 'ssn3d'\?"):
         train.build(replace(tiny_config, aggregator="ssn3e"))
-
-
-def by_hand(config, network, tracklet: Tracklet) -> torch.Tensor:
-    """One embedding after the other, one clip after the other."""
-    length, clip, t = len(tracklet), config.test_frames, config.clip_frames
-    vectors = []
-    for start in range(0, length, clip):
-        inside = list(range(start, min(start + clip, length)))
-        snippets = [inside]
-        if config.test_protocol == "split":
-            stride = math.ceil(len(inside) / t)
-            looped = (inside * t)[: stride * t]
-            snippets = [looped[first::stride] for first in range(stride)]
-        for snippet in snippets:
-            points = None
-            if config.strategy == "supervised":
-                points = tracklet.points.estimated[snippet][None]
-            vectors.append(network(load_frames(tracklet, snippet)[None], points).embedding[0])
-    return torch.stack(vectors).mean(0)
-
-
-@pytest.mark.parametrize("protocol", ["split", "full"])
-@pytest.mark.parametrize("strategy", ["supervised", "unsupervised"])
-def test_an_embedding_is_the_mean_over_snippets_that_cover_the_tracklet(
-    tiny_config, tiny_split, trained, protocol, strategy
-):
-    config = replace(tiny_config, test_protocol=protocol, strategy=strategy)
-    network, _ = trained
-    assert any(len(tracklet) % config.test_frames for tracklet in tiny_split.gallery)
-    with torch.inference_mode():
-        expected = torch.stack([by_hand(config, network, t) for t in tiny_split.gallery])
-    assert_close(train.embed(config, network, tiny_split.gallery), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_a_tracklet_shorter_than_a_snippet_is_embedded(tiny_config, tiny_split, trained):
-    short = Tracklet(load_frames(tiny_split.query[0], [0, 1, 2]), 1, 1)
-    with torch.inference_mode():
-        expected = by_hand(tiny_config, trained[0], short)
-    vectors = train.embed(tiny_config, trained[0], [short])
-    assert_close(vectors[0], expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("protocol", ["split", "full"])
-def test_embeddings_do_not_depend_on_how_many_clips_go_together(
-    tiny_config, tiny_split, trained, protocol
-):
-    config = replace(tiny_config, test_protocol=protocol)
-    one = train.embed(config, trained[0], tiny_split.gallery, clips_per_batch=1)
-    for size in (2, 5, 100):
-        many = train.embed(config, trained[0], tiny_split.gallery, clips_per_batch=size)
-        assert_close(many, one, rtol=1e-4, atol=1e-5)
-
-
-def test_embeddings_come_in_the_order_of_the_tracklets(tiny_config, tiny_split, trained):
-    vectors = train.embed(tiny_config, trained[0], tiny_split.train)
-    backwards = train.embed(tiny_config, trained[0], tiny_split.train[::-1])
-    assert tuple(vectors.shape) == (len(tiny_split.train), tiny_config.embedding)
-    assert_close(backwards.flip(0), vectors, rtol=1e-4, atol=1e-5)
-    assert len(vectors.unique(dim=0)) == len(vectors)
-
-
-def test_embeddings_are_float32_even_where_the_network_is_not(tiny_config, tiny_split, trained):
-    config = replace(tiny_config, precision="bfloat16")
-    assert train.embed(config, trained[0], tiny_split.query).dtype == torch.float32
-
-
-def test_nothing_to_embed_is_refused(tiny_config, trained):
-    with pytest.raises(ValueError, match="at least one tracklet, got none"):
-        train.embed(tiny_config, trained[0], [])
-
-
-def test_scores_follow_from_the_embeddings(tiny_config, tiny_split, trained, monkeypatch):
-    people = {tracklet.person for tracklet in tiny_split.query}
-    monkeypatch.setattr(
-        train,
-        "embed",
-        lambda config, model, tracklets, device: torch.tensor(
-            [[float(t.person)] for t in tracklets]
-        ),
-    )
-    result = train.evaluate(tiny_config, trained[0], tiny_split)
-    assert (result.mean_ap, result.skipped, len(result.queries)) == (1.0, 0, len(people))
-
-
-def test_queries_in_the_gallery_are_embedded_once(tiny_config, tiny_split, trained, monkeypatch):
-    seen = []
-    embed = train.embed
-
-    def watched(config, model, tracklets, **rest):
-        seen.extend(tracklets)
-        return embed(config, model, tracklets, **rest)
-
-    monkeypatch.setattr(train, "embed", watched)
-    both = [*tiny_split.gallery, *tiny_split.query]
-    train.evaluate(tiny_config, trained[0], Split([], tiny_split.query, both))
-    assert len(seen) == len(both)
-
-
-@pytest.mark.parametrize("ask", ["evaluate", "check"])
-@pytest.mark.parametrize(
-    ("query", "gallery", "said"),
-    [
-        (slice(0, 1), slice(1, 3), "none of the 1 queries has a match"),
-        (slice(0, 0), slice(0, 3), "query: expected embeddings"),
-        (slice(0, 3), slice(0, 0), "gallery: expected embeddings"),
-    ],
-    ids=["no match", "no query", "no gallery"],
-)
-def test_lists_that_cannot_be_scored_are_refused_before_any_work(
-    tiny_config, tiny_split, monkeypatch, ask, query, gallery, said
-):
-    monkeypatch.setattr(train, "embed", lambda *_, **__: pytest.fail("embedded too early"))
-    split = Split([], tiny_split.query[query], tiny_split.gallery[gallery])
-    arguments = (tiny_config, None, split) if ask == "evaluate" else (tiny_config, split)
-    with pytest.raises(ValueError, match=said):
-        getattr(train, ask)(*arguments)
-
-
-def test_supervised_tracklets_without_points_are_refused(tiny_config, tiny_split, trained):
-    config = replace(tiny_config, strategy="supervised")
-    bare = [replace(tracklet, points=None) for tracklet in tiny_split.query]
-    said = r"3 of 6 tracklets have none; add them \(points.npz\)"
-    with pytest.raises(ValueError, match=said):
-        train.check(config, Split([], bare, tiny_split.gallery))
-    with pytest.raises(ValueError, match="3 of 3 tracklets have none"):
-        train.embed(config, trained[0], bare)
-    assert len(train.embed(tiny_config, trained[0], bare)) == 3
-
-
-@pytest.mark.parametrize("strategy", ["supervised", "unsupervised"])
-def test_parts_are_found_in_the_frames_asked_for(tiny_config, tiny_split, trained, strategy):
-    config = replace(tiny_config, strategy=strategy)
-    network, tracklet = trained[0], tiny_split.query[0]
-    points = None
-    if strategy == "supervised":
-        points = tracklet.points.estimated[[5, 2, 9]][None]
-    with torch.inference_mode():
-        expected = network(load_frames(tracklet, [5, 2, 9])[None], points).parts
-    found = train.find_parts(config, network, tracklet, [5, 2, 9])
-    for mine, theirs in zip(found, expected, strict=True):
-        assert_close(mine, theirs)
-
-
-def test_methods_without_parts_cannot_be_asked_for_them(tiny_config, tiny_split, trained):
-    class Blind(ReID):
-        def forward(self, clips, points=None):
-            return super().forward(clips, points)._replace(parts=None)
-
-    blind = Blind(trained[0].backbone, trained[0].aggregator)
-    with pytest.raises(ValueError, match="'ssn3d' knows no parts"):
-        train.find_parts(tiny_config, blind, tiny_split.query[0], [0, 1, 2, 3])
-
-
-def test_a_summary_says_who_was_found_at_which_rank(tiny_config, tiny_split, trained):
-    scores = train.measure(tiny_config, trained[0], tiny_split)
-    assert scores["top1"] == float(train.evaluate(tiny_config, trained[0], tiny_split).cmc[0])
-    queries = scores["queries"]
-    assert queries["person"] == [tracklet.person for tracklet in tiny_split.query]
-    assert scores["top1"] == pytest.approx(queries["first_rank"].count(1) / 3)
-    assert scores["top5"] == scores["top10"] == 1
-    assert scores["mean_ap"] == pytest.approx(sum(queries["ap"]) / 3, abs=1e-5)
-
-
-def test_reranked_scores_stand_beside_the_others(tiny_config, tiny_split, trained):
-    vectors = train.embed_lists(tiny_config, trained[0], tiny_split)
-    people, cameras = (
-        [torch.tensor([getattr(t, field) for t in side]) for side in tiny_split[1:]]
-        for field in ("person", "camera")
-    )
-    others = sum(map(len, tiny_split[1:])) - 1
-    distances = rerank(*vectors, k1=min(20, others), k2=min(6, others))
-    expected = retrieval.evaluate(*vectors, *people, *cameras, distances=distances)
-    measured = train.measure(tiny_config, trained[0], tiny_split)["reranked"]
-    assert measured["mean_ap"] == pytest.approx(expected.mean_ap)
-    assert measured["top1"] == pytest.approx(float(expected.cmc[0]))

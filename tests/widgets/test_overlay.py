@@ -12,6 +12,7 @@ from PIL import Image
 from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.plots.style import overlay
+from ssn3d.training import inference
 from ssn3d.training import reid as train
 from ssn3d.widgets import png
 from ssn3d.widgets.drawing import DENSITY, THIN, Shown, colour_of, unbroken
@@ -163,7 +164,7 @@ def test_a_look_is_what_the_network_finds(tiny_config, tiny_split, trained):
     tracklet = max(tiny_split.query, key=len)
     model, _ = trained
     look = look_at(tiny_config, model, tracklet, 3)
-    expected = train.find_parts(tiny_config, model, tracklet, range(8)).maps[0]
+    expected = inference.find_parts(tiny_config, model, tracklet, range(8)).maps[0]
     assert look.first == 0
     assert look.images.shape == (8, 32, 16, 3)
     assert np.allclose(look.maps, expected, atol=1e-6)
@@ -185,7 +186,7 @@ def test_without_weight_sharing_each_frame_is_judged_in_its_place(tiny_config, t
     tracklet = max(tiny_split.query, key=len)
     look = look_at(config, model, tracklet, 0)
     for start in (0, 1):  # snippets of every second of the 8 frames, as when tested
-        expected = train.find_parts(config, model, tracklet, range(start, 8, 2)).maps[0]
+        expected = inference.find_parts(config, model, tracklet, range(start, 8, 2)).maps[0]
         assert np.allclose(look.maps[start::2], expected, atol=1e-6)
 
 

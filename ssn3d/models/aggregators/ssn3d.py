@@ -34,3 +34,7 @@ class SSN3D(nn.Module):
         parts = self.ssn(features, points)
         vectors = self.part_conv(parts.features)
         return Output(self.fusion(rearrange(vectors, "b n d -> b (n d)")), parts)
+
+    def anchor(self, features: Tensor, points: Tensor) -> Tensor:
+        """2nd round scores at labelled points; see `SSN.anchor`."""
+        return self.ssn.anchor(features, points)

@@ -1,0 +1,88 @@
+"""A trained network in use: embed tracklets, find parts in their frames."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ssn3d.config import RunConfig
+from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.models.reid import ReID
+from ssn3d.models.ssn import Parts
+from ssn3d.rng import one_thread
+
+from .batches import check_points, load_clips, test_batches
+from .loop import autocast
+
+
+def embed(
+    config: RunConfig,
+    model: ReID,
+    tracklets: Sequence[Tracklet],
+    *,
+    device: torch.device | str = "cpu",
+    clips_per_batch: int | None = None,
+    loaders: int | None = None,
+) -> Tensor:
+    """One vector a tracklet: the mean over the snippets of its test clips, which cover all frames.
+
+    Args:
+        config: of the run.
+        model: the trained network.
+        tracklets: whom to embed.
+        device: where to compute.
+        clips_per_batch: see `batches.test_batches`, as is the next.
+        loaders: processes that read frames ahead.
+
+    Returns:
+        [k d] float32 on the CPU, in the order of `tracklets`.
+
+    Raises:
+        ValueError: there are no tracklets, or none of the points that the strategy goes by.
+    """
+    if not tracklets:
+        raise ValueError("embed: expected at least one tracklet, got none")
+    check_points(config, tracklets)
+    vectors, owners = [torch.empty(0)], []
+    with one_thread(device), torch.inference_mode(), autocast(config.precision, device):
+        for batch in test_batches(
+            config, tracklets, clips_per_batch=clips_per_batch, device=device, loaders=loaders
+        ):
+            vectors.append(model(batch.frames, batch.points).embedding.float().cpu())
+            owners += batch.owners
+    snippets, rows = torch.cat(vectors), torch.tensor(owners, dtype=torch.long)
+    totals = snippets.new_zeros(len(tracklets), *snippets.shape[1:]).index_add_(0, rows, snippets)
+    return totals / rows.bincount()[:, None]
+
+
+def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]) -> Parts:
+    """Where a trained network sees the parts in some frames of a tracklet, taken as one clip.
+
+    Args:
+        config: of the run; under the supervised strategy the parts are at the estimated points.
+        model: the trained network.
+        tracklet: whose frames to look at.
+        indices: t frames of it; `clip_frames` of them if the classifier is not shared.
+
+    Returns:
+        `Parts` with b = 1, float32.
+    """
+    return find_parts_of(config, model, [(tracklet, list(indices))])
+
+
+def find_parts_of(
+    config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]]
+) -> Parts:
+    """As `find_parts`, in several clips of one length: b of them, on the CPU.
+
+    Raises:
+        ValueError: the network knows no parts, or a tracklet lacks the points it takes them from.
+    """
+    device = next(model.parameters()).device
+    with one_thread(device), torch.inference_mode():
+        frames, points = load_clips(config, clips)
+        points = None if points is None else points.to(device)
+        parts = model.eval()(frames.to(device), points).parts
+    if parts is None:
+        raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
+    return Parts(*(field.cpu() for field in parts))

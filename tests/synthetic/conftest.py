@@ -1,0 +1,1 @@
+from tests.datasets.conftest import tracklet  # noqa: F401
