@@ -13,7 +13,7 @@ from ssn3d.config import RunConfig
 from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models.reid import ReID
-from ssn3d.training import inference
+from ssn3d.training.inference import find_parts_of
 
 from . import part_metrics as alignment
 
@@ -45,7 +45,7 @@ def measure(config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]) -> di
     clips = [(tracklet, _clip(config, len(tracklet))) for tracklet in long]
     looks = torch.cat(  # [p t n h w]
         [
-            inference.find_parts_of(config, model, clips[first : first + AT_ONCE]).maps
+            find_parts_of(config, model, clips[first : first + AT_ONCE]).maps
             for first in range(0, len(clips), AT_ONCE)
         ]
     )
