@@ -49,6 +49,7 @@ class Annotator(anywidget.AnyWidget):
     marks: List[list[float]] = List().tag(sync=True)
     labelled = Int().tag(sync=True)
     problem = Unicode().tag(sync=True)
+    answered = Int().tag(sync=True)  # how many messages of the page were handled
 
     def __init__(
         self,
@@ -180,7 +181,7 @@ class Annotator(anywidget.AnyWidget):
     def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
         """Do what the page asks for; an error is shown in the page."""
         with self._lock:  # JupyterLab may deliver each message in a thread of its own
-            self.problem = ""  # so that the page is told even if the same error comes again
+            self.problem = ""
             try:
                 match message:
                     case {"do": "go", "step": step}:
@@ -195,6 +196,7 @@ class Annotator(anywidget.AnyWidget):
                         self.hide(part)
             except (OSError, ValueError) as error:
                 self.problem = str(error)
+            self.answered += 1  # last: now the page may show what it was sent
 
 
 def _complete(marks: Sequence[Mark]) -> bool:

@@ -1,5 +1,5 @@
-// The annotator in the page. It draws each change at once and sends it to Python; what Python then
-// reports replaces what was drawn.
+// The annotator in the page. It draws each change at once and sends it to Python. When Python has
+// answered every message, the points in Python replace the points drawn.
 
 const STYLE = `
 .ssn3d-annotator { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start;
@@ -63,7 +63,8 @@ function button(text, label, act) {
 function render({ model, el }) {
   const parts = model.get("parts");
   const colours = model.get("colours");
-  let marks = []; // as drawn; Python has not confirmed the latest ones
+  let marks = []; // as drawn
+  let sent = model.get("answered"); // messages to Python
   let chosen = 0;
   let held = null; // the point under the mouse button, while it is down
 
@@ -80,6 +81,7 @@ function render({ model, el }) {
   image.addEventListener("load", () => {
     const width = (HEIGHT * image.naturalWidth) / image.naturalHeight;
     stage.style.width = `min(100%, ${width}px)`;
+    draw();
   });
   stage.append(image);
   const points = parts.map((part, n) => {
@@ -111,7 +113,7 @@ function render({ model, el }) {
   const back = button("←", "previous picture", () => go(-1));
   const next = button("→", "next picture", () => go(1));
   const hide = button("not visible", "the chosen part is not visible", () => hideChosen());
-  const undo = button("undo", "undo the last change", () => model.send({ do: "undo" }));
+  const undo = button("undo", "undo the last change", () => send({ do: "undo" }));
   const tools = make("div", "tools");
   tools.append(back, next, hide, undo);
   const keys = make("div", "keys", "Click to set a point, drag to move it. Keys: digits choose " +
@@ -122,8 +124,14 @@ function render({ model, el }) {
   root.append(style, stage, panel);
   el.append(root);
 
+  function send(message) {
+    sent = Math.max(sent, model.get("answered")) + 1; // another view of the cell may send, too
+    model.send(message);
+    draw();
+  }
+
   function go(step) {
-    model.send({ do: "go", step });
+    send({ do: "go", step });
   }
 
   function choose(part) {
@@ -144,14 +152,13 @@ function render({ model, el }) {
     const known = marks[part][2] !== UNLABELLED;
     marks[part] = [x, y, VISIBLE];
     chosen = part;
-    model.send({ do: "put", index: model.get("index"), part, x, y });
-    if (known) draw();
-    else chooseNext();
+    send({ do: "put", index: model.get("index"), part, x, y });
+    if (!known) chooseNext();
   }
 
   function hideChosen() {
     marks[chosen] = [0, 0, HIDDEN];
-    model.send({ do: "hide", index: model.get("index"), part: chosen });
+    send({ do: "hide", index: model.get("index"), part: chosen });
     chooseNext();
   }
 
@@ -163,6 +170,7 @@ function render({ model, el }) {
   }
 
   function draw() {
+    root.setAttribute("aria-busy", sent > model.get("answered") || !image.complete);
     marks.forEach((mark, n) => {
       const [x, y, v] = held?.part === n && held.moved ? [held.x, held.y, VISIBLE] : mark;
       points[n].hidden = v !== VISIBLE;
@@ -174,10 +182,14 @@ function render({ model, el }) {
     });
   }
 
+  function readMarks() {
+    marks = model.get("marks").map((mark) => [...mark]);
+  }
+
   // Show the state in Python.
   function sync() {
+    if (sent <= model.get("answered")) readMarks();
     const [index, all, done] = ["index", "count", "labelled"].map((trait) => model.get(trait));
-    marks = model.get("marks").map((mark) => [...mark]);
     name.textContent = model.get("name");
     image.alt = model.get("name");
     count.textContent = `picture ${index + 1} of ${all}, ${done} of ${all} labelled`;
@@ -191,6 +203,7 @@ function render({ model, el }) {
 
   function turn() {
     held = null;
+    readMarks();
     URL.revokeObjectURL(image.src);
     image.src = URL.createObjectURL(new Blob([model.get("picture")], { type: "image/png" }));
     chosen = parts.length - 1;
@@ -244,13 +257,14 @@ function render({ model, el }) {
     else if (key === "ArrowRight") go(1);
     else if (/^[0-9]$/.test(key)) choose((Number(key) + 9) % 10);
     else if (key === "x") hideChosen();
-    else if (key === "u" || key === "z") model.send({ do: "undo" });
+    else if (key === "u" || key === "z") send({ do: "undo" });
     else return;
     event.preventDefault();
     event.stopPropagation();
   });
 
-  for (const trait of ["marks", "labelled", "problem", "index"]) model.on(`change:${trait}`, sync);
+  const traits = ["marks", "labelled", "problem", "index", "answered"];
+  for (const trait of traits) model.on(`change:${trait}`, sync);
   model.on("change:index", turn);
   model.on("msg:custom", (undone) => choose(undone.part));
   sync();

@@ -1,4 +1,7 @@
-"""JupyterLab on a free local port, and Chromium to look at it, both with folders of their own."""
+"""JupyterLab on a free local port, and Chromium to look at it, both with folders of their own.
+
+Every wait is for a condition, in the page or on the disk; `HANG` only ends a test that hangs.
+"""
 
 import json
 import os
@@ -9,16 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.error import URLError
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ("00_tour.ipynb", "09_explore_and_annotate.ipynb")
 TOKEN = "for-this-test-alone"
+HANG = 300.0
+"""Seconds; more than anything here takes on a busy machine."""
+NO_CHROMIUM = "no Chromium; install it (Debian, Ubuntu: apt-get install chromium) and test again"
 QUIET = (  # no sandbox in containers; none of the calls home that a browser makes by itself
     "--no-sandbox",
     "--disable-gpu",
@@ -33,21 +39,14 @@ READY = """() => {
     return panel?.context?.isReady && panel.sessionContext.isReady
         && panel.sessionContext.session?.kernel?.status === "idle";
 }"""
-FORGET = """() => {
-    for (const cell of window.jupyterapp.shell.currentWidget.content.widgets)
-        if (cell.model.type === "code") cell.model.executionCount = null;
+COMMAND = """([name, options]) => {
+    window.finished = false;
+    window.jupyterapp.commands.execute(name, options).finally(() => { window.finished = true; });
 }"""
 FAILED = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .flatMap((cell) => cell.model.outputs?.toJSON() ?? [])
     .filter((output) => output.output_type === "error")
     .map((output) => `${output.ename}: ${output.evalue}`)"""
-DONE = f"""() => {{
-    const panel = window.jupyterapp.shell.currentWidget;
-    const code = panel.content.widgets.filter((cell) => cell.model.type === "code");
-    return ({FAILED})().length || code.every((cell) => cell.model.executionCount)
-        && panel.sessionContext.session.kernel.status === "idle";
-}}"""
-SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
 
 
 class Lab(NamedTuple):
@@ -67,7 +66,7 @@ class Lab(NamedTuple):
 class Seen(NamedTuple):
     """A page, and what went on in it."""
 
-    page: Any
+    page: Page
     errors: list[str]
     """What the console says, and exceptions that nobody caught."""
     away: list[str]
@@ -75,24 +74,17 @@ class Seen(NamedTuple):
 
     def ready(self) -> None:
         """Wait until the notebook is open and its kernel has nothing to do."""
-        self.page.wait_for_function(READY, timeout=60_000)
+        self.page.wait_for_function(READY)
 
     def run_all(self) -> None:
         """Run every cell, until the last one is done or one has failed."""
-        self.page.evaluate(FORGET)
         self.command("notebook:run-all-cells")
-        self.page.wait_for_function(DONE, timeout=120_000)
         assert self.page.evaluate(FAILED) == []
 
-    def save(self) -> None:
-        """Save the notebook; it is on the disk when this returns."""
-        self.command("docmanager:save")
-        self.page.wait_for_function(SAVED)
-
     def command(self, name: str, options: dict[str, str] | None = None) -> None:
-        """Begin a command of JupyterLab."""
-        execute = "([name, options]) => { window.jupyterapp.commands.execute(name, options) }"
-        self.page.evaluate(execute, [name, options or {}])
+        """Run a command of JupyterLab to its end."""
+        self.page.evaluate(COMMAND, [name, options or {}])
+        self.page.wait_for_function("() => window.finished")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page in build/browser."""
@@ -145,29 +137,34 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(address, home / "work", home / "data")
     finally:
         server.terminate()  # it ends its kernels
-        server.wait(30)
+        server.wait(HANG)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="no playwright: install requirements-browser.lock"
-    )
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine, without a window."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("no Chromium: on Debian, apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        pytest.skip(NO_CHROMIUM)
+    expect.set_options(timeout=1000 * HANG)
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=chromium, args=QUIET, timeout=1000 * HANG)
         yield one
         one.close()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that nothing was tested without Chromium."""
+    if skipped := terminalreporter.stats.get("skipped"):
+        terminalreporter.section("BROWSER TESTS SKIPPED", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests did not run: {NO_CHROMIUM}", red=True)
+
+
 @pytest.fixture(scope="module")
-def executed(request: pytest.FixtureRequest, browser: Any, lab: Lab) -> Iterator[Seen]:
+def executed(request: pytest.FixtureRequest, browser: Browser, lab: Lab) -> Iterator[Seen]:
     """The notebook that a module names, opened, and all its cells run."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(1000 * HANG)
     seen = Seen(page, [], [])
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("console", lambda said: said.type == "error" and seen.errors.append(said.text))
@@ -196,12 +193,11 @@ def _note(address: str, away: list[str]) -> None:
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        if server.poll() is not None:
-            break
+    until = time.monotonic() + HANG
+    while server.poll() is None and time.monotonic() < until:
         try:
             urlopen(address, timeout=5).close()
             return
-        except URLError:
+        except OSError:  # it does not listen yet, or is slow to answer
             time.sleep(0.2)
     raise TimeoutError(f"JupyterLab did not start:\n{log.read_text()}")

@@ -227,6 +227,15 @@ def test_a_click_on_a_picture_that_was_gone_when_it_arrived_counts_for_none(fold
     assert one.index == 2
 
 
+def test_every_message_is_answered(folder):
+    one = Annotator(folder, PARTS)
+    click(one, do="put", part=0, x=0.2, y=0.4)
+    click(one, do="put", part=9, x=0.2, y=0.4)  # an error
+    click(one, do="put", part=0, x=0.2, y=0.4, index=2)  # too late
+    click(one, do="undo")
+    assert one.answered == 4
+
+
 def test_a_page_is_told_why_a_point_was_not_kept_and_what_is_true(folder):
     one = Annotator(folder, PARTS)
     (folder / "labels.json").write_text("{")
