@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import torch
 
 from . import dukemtmc, ilids_vid, mars
-from .ilids_vid_splits import SPLIT_FILES
 from .images import read_image
 from .tracklets import Split, Tracklet, summarise
 
@@ -95,7 +94,9 @@ def _places(name: str, root: Path) -> Iterator[Line]:
         yield Line("ok", f"layout: a variant, the set lies in {home}")
     if name == "ilids_vid":
         around = [root.parent if home == root else root, root, *places]
-        yield _place("train and test people", [p / file for file in SPLIT_FILES for p in around])
+        yield _place(
+            "train and test people", [p / file for file in ilids_vid.SPLIT_FILES for p in around]
+        )
     if name == "mars":
         for part in ("train", "test"):
             yield from _name_list(home / f"bbox_{part}", home / "info" / f"{part}_name.txt")

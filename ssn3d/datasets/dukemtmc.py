@@ -11,15 +11,17 @@ from typing import NamedTuple
 
 from .layout import (
     FrameFiles,
+    Planned,
     attach_points,
     check_not_empty,
+    check_writable,
     list_files,
     list_folders,
     locate,
     tracklet_of,
+    write_tracklets,
 )
 from .tracklets import Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
 
 PARTS = ("train", "query", "gallery")
 TREE = """\

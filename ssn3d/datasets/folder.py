@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from .layout import FrameFiles, attach_points, list_files, list_folders, locate
+from .layout import (
+    FrameFiles,
+    Planned,
+    attach_points,
+    check_writable,
+    list_files,
+    list_folders,
+    locate,
+    write_tracklets,
+)
 from .tracklets import JUNK, Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 ROLES = ("train", "test", "query", "gallery", "query-only", "ignore")

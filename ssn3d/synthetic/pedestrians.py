@@ -16,9 +16,9 @@ from einops import rearrange
 from torch import Tensor
 
 from ssn3d.atomic import build_once
-from ssn3d.datasets import coco, pictures
+from ssn3d.datasets import coco
 from ssn3d.datasets.identity import digest
-from ssn3d.datasets.images import write_image
+from ssn3d.datasets.images import read_folder, write_image
 
 from .pedestrian_film import PARTS, PROFILE, film, worth_labelling
 from .walkers import render as walkers
@@ -65,7 +65,7 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
             "label at least one picture and export it as COCO Keypoints to this file"
         )
     labels = coco.read(root / LABELS)
-    frames, files = pictures.read(root, height=height, width=width)
+    frames, files = read_folder(root, height=height, width=width)
     tracked = torch.tensor([name.startswith(f"{TRACKS}/") for name in files])
     later = [name for name in files if name.startswith(f"{TRACKS}/")]
     names = [name for name in files if not name.startswith(f"{TRACKS}/")]

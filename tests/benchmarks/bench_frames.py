@@ -12,8 +12,8 @@ from torch import Tensor
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
 from ssn3d.datasets.clips import resized_frames
+from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.datasets.writing import write_image
 from ssn3d.synthetic.walkers.render import render
 from tests.benchmarks.harness import race, start
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torchvision.io import write_png
 
-from ssn3d.datasets.layout import FrameFiles
+from ssn3d.datasets.layout import FrameFiles, check_writable
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames, summarise
-from ssn3d.datasets.writing import check_writable
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from einops import reduce
 from torch.nn.functional import avg_pool2d
 from torch.testing import assert_close
 
-from ssn3d.datasets import pictures
+from ssn3d.datasets.images import read_folder
 from ssn3d.synthetic import amber, amber_shapes
 from ssn3d.synthetic.amber_shapes import KINDS, KNOBS, REACH, Dice, draw_elements
 
@@ -177,7 +177,7 @@ def test_four_balls_that_meet_are_one_blob():
 
 def test_works_are_written_as_numbered_pictures(tmp_path):
     amber.write(tmp_path, **SMALL)
-    frames, names = pictures.read(tmp_path, **SIZE)
+    frames, names = read_folder(tmp_path, **SIZE)
     assert names == ["001.png", "002.png", "003.png"]
     assert torch.equal(frames, torch.stack([amber.paint(number, **SIZE) for number in range(3)]))
 
