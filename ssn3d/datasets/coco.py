@@ -6,7 +6,6 @@ at 0.5. A tool that calls that middle 0 is off by half a pixel, which nothing he
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from ssn3d.atomic import write_file
 
 LARGEST = 1e6
 """Pixels; a number beyond it is damage."""
@@ -91,12 +92,7 @@ def write(labels: Labels, path: Path, sizes: Mapping[str, tuple[int, int]]) -> N
             )
     category = {"id": 1, "name": "person", "keypoints": list(labels.parts), "skeleton": []}
     document = {"images": images, "annotations": annotations, "categories": [category]}
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_file(path, (json.dumps(document, allow_nan=False) + "\n").encode())
 
 
 def _labels(document: Any) -> Labels:

@@ -10,6 +10,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from ssn3d.atomic import write_file
+
 from .clips import resized_frames
 from .tracklets import Split, Tracklet
 
@@ -63,12 +65,9 @@ def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -
         with FileLock(file.with_name(f"{file.name}.lock")):
             if not _is_whole(file, count):
                 pixels = torch.cat([resized_frames(t, range(len(t)), shape[2:]) for t in tracklets])
-                draft = file.with_name(f".{file.name}.draft")
                 try:
-                    draft.write_bytes(pixels.numpy().data)  # `tofile` keeps silent on a full disk
-                    draft.replace(file)
+                    write_file(file, pixels.numpy().data)
                 except OSError as error:  # it is only slower without the file
-                    draft.unlink(missing_ok=True)
                     log.warning("%s could not be written (%s); frames stay in memory", file, error)
                     return pixels
     return torch.from_file(str(file), shared=False, size=count, dtype=torch.uint8).view(shape)
