@@ -1,4 +1,4 @@
-"""All frames of a small data set in one file: decoded once, then mapped into memory."""
+"""A cache of all frames of a small data set: one file, decoded once, then mapped into memory."""
 
 import logging
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from ssn3d.atomic import write_file
 from .clips import resized_frames
 from .tracklets import Split, Tracklet
 
-MOST = 2**29
+LARGEST = 2**29
 """Bytes of frames that are worth a file; a set with more is read image by image."""
 
 log = logging.getLogger(__name__)
 
 
 def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
-    """The same tracklets with frames [t 3 H W] uint8 of one size, as views of a mapped file.
+    """The same split with frames in memory, [t 3 H W] uint8 of one size, as views of a mapped file.
 
     Every process that maps the file shares one copy of it in memory, and nothing is decoded again.
 
@@ -33,7 +33,7 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
             others wait.
 
     Returns:
-        The split as it came if its frames would take more than `MOST` bytes.
+        The split as it came if its frames would take more than `LARGEST` bytes.
 
     Raises:
         FileNotFoundError: see `tracklets.load_frames`, as is the next.
@@ -42,7 +42,7 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
     tracklets = _in_order(split)
     ends = [0, *torch.tensor([len(t) for t in tracklets]).cumsum(0).tolist()]
     shape = (ends[-1], 3, *size)
-    if not 0 < torch.Size(shape).numel() <= MOST:
+    if not 0 < torch.Size(shape).numel() <= LARGEST:
         return split
     pixels = _pixels(tracklets, shape, file)
     views = {

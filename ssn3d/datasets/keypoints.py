@@ -36,7 +36,7 @@ class Points(NamedTuple):
     """What is known of the body points in the frames of one tracklet."""
 
     estimated: Tensor
-    """[t n 2] as a pose estimator reports them: shaken, sometimes swapped, NaN where missed."""
+    """[t n 2] as a pose estimator reports them: inexact, sometimes swapped, NaN where not found."""
     truth: Tensor
     """[t n 2] as drawn, or as labelled by a careful person; NaN where unknown."""
     visible: Tensor
@@ -129,7 +129,7 @@ def _points(archive: NpzFile) -> dict[str, Points]:
 
 
 def labelled_frames(points: Points, count: int = 2, apart: int = 8) -> list[int]:
-    """The frames of a tracklet that are worth labelling: those whose points are known best.
+    """The best frames of a tracklet to label: those in which most points are known.
 
     The paper labels frames of "high quality"; here quality is the number of points that are visible
     and have a true place. The chosen frames have the highest sum of it, the earliest among equals.

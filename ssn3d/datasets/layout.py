@@ -18,7 +18,7 @@ from .tracklets import Split, Tracklet
 
 @dataclass(frozen=True, slots=True)
 class FrameFiles(Sequence[Path]):
-    """Image files of one folder: a path is made when asked for, as MARS would need 1.2 million."""
+    """Image files of one folder. Paths are made on request, as MARS would need 1.2 million."""
 
     folder: Path
     names: tuple[str, ...]
@@ -48,11 +48,15 @@ class FrameName(Protocol):
 
 
 def locate(places: Sequence[Path], holding: Sequence[str], tree: str) -> Path:
-    """The first of `places` where every folder of `holding` is.
+    """The first of some folders that holds a data set.
+
+    Args:
+        places: where to look.
+        holding: the names of the folders that must be there.
+        tree: the layout, as a text for the error.
 
     Raises:
-        FileNotFoundError: there is none; says what is missing in every place, and the `tree` that
-            was expected.
+        FileNotFoundError: there is none; says what is missing in every place.
     """
     looked = []
     for place in places:
@@ -71,10 +75,10 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
     """The names of the folders in `parent`, sorted.
 
     Raises:
-        ValueError: a name does not fit `pattern`, though no operating system made the folder.
+        ValueError: a name does not fit `pattern`, and is not that of a system's own folder.
     """
     with os.scandir(parent) as entries:
-        names = sorted(e.name for e in entries if not _foreign(e.name) and e.is_dir())
+        names = sorted(e.name for e in entries if not _is_system_file(e.name) and e.is_dir())
     for name in names:
         if not pattern.fullmatch(name):
             raise ValueError(
@@ -87,11 +91,11 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
 def list_files(folder: Path, suffix: str) -> list[str]:
     """The names of the files in `folder` that end in `suffix`, in no order, without a stat each."""
     with os.scandir(folder) as entries:
-        return [e.name for e in entries if e.name.endswith(suffix) and not _foreign(e.name)]
+        return [e.name for e in entries if e.name.endswith(suffix) and not _is_system_file(e.name)]
 
 
-def _foreign(name: str) -> bool:
-    """Whether a system or an archiver left it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
+def _is_system_file(name: str) -> bool:
+    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
     return name.startswith((".", "__", "@"))
 
 
@@ -109,7 +113,10 @@ def tracklet_of(
         names: file names in any order.
         parse: reads a file name; its ValueError is passed on with the folder added.
         person: the number that every file must bear.
-        camera: likewise; None takes the first file's.
+        camera: the same; None takes the first file's.
+
+    Returns:
+        The tracklet, without points.
 
     Raises:
         ValueError: there is no file, or one bears another person or camera.
@@ -131,11 +138,14 @@ def tracklet_of(
 
 
 def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
-    """The same tracklets with the body points that `root`/points.npz has for them.
+    """The same tracklets, with their body points from `root`/points.npz.
 
     Args:
         tracklets: every tracklet of the data set, read from files below `root`.
         root: folder of the data set.
+
+    Returns:
+        In the same order; points are None where the file has none.
 
     Raises:
         ValueError: the points belong to other frames than those read, so they were changed since.
