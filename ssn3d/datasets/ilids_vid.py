@@ -1,6 +1,6 @@
-"""iLIDS-VID on disk: each person's walk past two cameras, and ten ways to halve the people.
+"""iLIDS-VID on disk: two tracklets of each person, and ten splits into training and test people.
 
-The split file counts people by their place in the sorted folders, not by their own number.
+The split file numbers people by their place in the sorted folders, not by their own number.
 """
 
 import json
@@ -54,9 +54,9 @@ def read(root: Path, split: int = 0, *, test_half: Literal["first", "last"] = "f
     Args:
         root: folder of i-LIDS-VID and of the split folder, or i-LIDS-VID itself.
         split: which of the ten, from 0. Published results are the mean over all ten, or one.
-        test_half: which half of the split file's columns names the people to test with: "first"
-            as in torchreid and AP3D, "last" as in SCAN, GRL and TF-CLIP. A splits.json says it
-            by itself.
+        test_half: which half of the split file's columns are the test people: "first" as in
+            torchreid and AP3D, "last" as in SCAN, GRL and TF-CLIP. A splits.json needs no such
+            choice.
 
     Returns:
         By person: in train both tracklets of the training people, in query those of the test
@@ -102,7 +102,7 @@ def write(split: Split, root: Path) -> None:
         root: folder to write to, without a data set in it.
 
     Raises:
-        ValueError: the split is empty or cannot be said in this layout.
+        ValueError: the split is empty or cannot be stored in this layout.
         FileExistsError: there is a data set in `root` already.
     """
     check_writable(split, root, ("i-LIDS-VID", *SPLIT_FILES))

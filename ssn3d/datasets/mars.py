@@ -80,8 +80,8 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A lost list
-            of names is made anew, with a warning, if the folders hold all images.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A missing
+            list of names is made anew, with a warning, if the folders hold all images.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)
@@ -156,15 +156,15 @@ def read_info(folder: Path) -> Info:
 
 
 def choose_queries(sightings: Sequence[Row | Tracklet]) -> list[int]:
-    """The rows that MARS asks about: each person's last at each camera, if two cameras saw them.
+    """The rows that are MARS's queries: each person's last at each camera, if two cameras saw them.
 
-    Found by comparing the official lists, where it gives all 1,980 queries.
+    This rule was found by comparing the official lists, where it gives all 1,980 queries.
 
     Args:
         sightings: rows or tracklets of the test list, in its order.
 
     Returns:
-        Positions in `sightings`, ascending; junk and distractors are never asked about.
+        Positions in `sightings`, ascending; junk and distractors are never queries.
     """
     last = {(s.person, s.camera): row for row, s in enumerate(sightings) if s.person > 0}
     cameras = Counter(person for person, _ in last)
@@ -254,9 +254,9 @@ def _read_rows(path: Path) -> list[Row]:
 
 
 def _names_from_folders(boxes: Path, listed: Path, count: int) -> list[str]:
-    """What a lost list of names said: every image, by folder and name, as its authors made it.
+    """What a missing list of names said: every image, in the order of folder and name.
 
-    Whether they fit the tracklets is seen when these are read: each frame bears person and camera.
+    If they do not fit the tracklets, reading these fails: each name has person and camera.
     """
     folders = sorted(path for path in boxes.iterdir() if path.is_dir())
     names = [name for folder in folders for name in sorted(list_files(folder, ".jpg"))]
