@@ -1,11 +1,10 @@
-"""Frames to the model at 256 x 128: ours against the usual worker's Pillow loop, on one core."""
+"""From JPEG files to the model at 256 x 128: ours against the usual Pillow loop, on one core."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision  # noqa: F401  # as wherever a ResNet is trained
 from PIL import Image
 from torch import Tensor
 
