@@ -1,4 +1,4 @@
-"""The methods that are compared: SSN3D, and each rival in its place on the same trunk."""
+"""The methods that are compared: SSN3D and the baselines, all with the same backbone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,12 +21,12 @@ OURS = "SSN3D"
 def methods() -> dict[str, Mapping[str, Any]]:
     """What each method changes of the settings of a run, under its title.
 
-    SSN3D learns from two labelled frames a tracklet, which no rival can make use of; so it comes
-    without labels too.  Every other aggregator that is registered follows.
+    SSN3D learns from two labelled frames a tracklet, which no baseline can make use of; so it comes
+    without labels too.  Every other registered aggregator follows as a baseline.
     """
-    rivals = {
+    baselines = {
         TITLES.get(name, name): {"aggregator": name, "strategy": "unsupervised"}
         for name in AGGREGATORS
         if name != "ssn3d"
     }
-    return {OURS: {}, f"{OURS}, no labels": {"strategy": "unsupervised"}, **rivals}
+    return {OURS: {}, f"{OURS}, no labels": {"strategy": "unsupervised"}, **baselines}

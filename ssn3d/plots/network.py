@@ -1,4 +1,4 @@
-"""Figures 1 and 2, drawn from a real forward pass, a film before them and a training after."""
+"""Figures 1 and 2, drawn from the tensors of a forward pass, and two more figures of the tour."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -88,7 +88,7 @@ def film(frames: Array, rows: Mapping[str, Followed], side: float) -> Figure:
 def training(
     history: Mapping[str, Sequence[float]],
     frames: Array,
-    looks: Mapping[int, Array],
+    snapshots: Mapping[int, Array],
     *,
     steps: int,
     every: int,
@@ -99,12 +99,12 @@ def training(
     Args:
         history: the loss terms "ssn", added up over the parts, and "triplet", of each step so far.
         frames: [t 3 H W] that are watched, an even number; shown in two rows.
-        looks: maps [t n h w] of these frames, under the number of steps done before.
+        snapshots: maps [t n h w] of these frames, under the number of steps done before.
         steps: how many there will be.
-        every: steps from one look to the next.
+        every: steps from one snapshot to the next.
         margin: m of Eq. (5).
     """
-    n = next(iter(looks.values())).shape[1]
+    n = next(iter(snapshots.values())).shape[1]
     pixels = rearrange(frames, "t c h w -> t h w c")
     wide, low, gap = 6.5, 0.7, 0.2  # inches
     strip = 0.94 * wide / (steps / every + 1)
@@ -119,7 +119,7 @@ def training(
             y += height + gap
             if term == "maps":
                 axis.axis("off")
-                for step, maps in looks.items():
+                for step, maps in snapshots.items():
                     square = rearrange(
                         overlay(pixels, maps, 1), "(a b) h w c -> (a h) (b w) c", a=2
                     )

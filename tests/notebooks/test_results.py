@@ -47,7 +47,7 @@ def test_a_table_equals_what_the_store_says(figures):
 
 def test_claims_are_judged_by_the_runs_there_are(figures):
     make("06", figures, numbers="2 3", seeds=3)
-    outcome = make("11", figures)
+    outcome = make("11", figures, numbers="2 3")
     assert (outcome.artefacts, outcome.hits, outcome.misses) == (("claims",), 24, 0)
     verdicts = pd.read_csv(figures / "claims.csv").set_index("claim").verdict
     assert set(verdicts["random-ones"]) == {"holds"}
