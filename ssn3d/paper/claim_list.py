@@ -1,6 +1,6 @@
 """What the paper claims, as data: where, what would show it, on which runs, what speaks against."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,10 +12,11 @@ from ssn3d.runs import Run
 from . import claim_measures as measures
 from . import numbers as paper
 from .claim_measures import Values
+from .methods import baseline
 
 
 class Contrast(NamedTuple):
-    """Which runs are compared: those of one configuration, changed in one way or another."""
+    """Which runs are compared: those of one configuration, with different changes on each side."""
 
     usual: RunConfig | StudyConfig
     """What the sides have in common."""
@@ -82,7 +83,7 @@ def claims(
         numbers: of parts N in Figure 5; the paper's are not legible.
     """
 
-    def on(*sides: Mapping[str, Any], sets: Sequence[Dataset] = SETS) -> dict[str, Contrast]:
+    def on(*sides: Mapping[str, Any], sets: Iterable[Dataset] = SETS) -> dict[str, Contrast]:
         """The same contrast on each data set."""
         return {
             paper.TITLES[name]: Contrast(RunConfig.preset(scale, name, source=source), sides)
@@ -187,8 +188,8 @@ def _sharing_and_lambda(on: Callable[..., dict[str, Contrast]]) -> Iterator[Clai
 
 def _aggregators(on: Callable[..., dict[str, Contrast]]) -> Iterator[Claim]:
     fewer = (
-        f"{SMALL} SSN3D has two labelled frames a tracklet and other numbers of weights, so more "
-        "differs than how frames are aggregated."
+        f"{SMALL} SSN3D has two labelled frames a tracklet and another number of parameters, so "
+        "more differs than how frames are aggregated."
     )
     claim = partial(
         Claim,
@@ -214,13 +215,13 @@ def _aggregators(on: Callable[..., dict[str, Contrast]]) -> Iterator[Claim]:
         caveat=f"{fewer} AP3D is rewritten here, as one block behind the backbone, not five in it; "
         "its authors start from ImageNet weights. On MARS the paper claims no more than to come up "
         "to it.",
-        contrasts=on({}, baseline("ap3d"), sets=list(tables)),
+        contrasts=on({}, baseline("ap3d"), sets=tables),
         paper=_printed(tables, "SSN3D", "AP3D"),
     )
 
 
 def _misalignment_and_labels(mars: RunConfig) -> Iterator[Claim]:
-    """What the paper is for, and asks in closing, but shows no numbers of."""
+    """What the paper is about, and what its Conclusion asks, but shows no numbers of."""
     claim = partial(
         Claim, measure=measures.top1, unit="points of top-1", notebook="08_misalignment"
     )
@@ -420,11 +421,6 @@ def _amber(usual: StudyConfig) -> Iterator[Claim]:
         test="They are more alike than before training, which the paper does not compare with.",
         contrasts={"Amber Abstract": Contrast(usual, ({}, {"steps": 0}))},
     )
-
-
-def baseline(aggregator: str) -> dict[str, str]:
-    """What a baseline changes of the settings of SSN3D: it can make no use of labels."""
-    return {"aggregator": aggregator, "strategy": "unsupervised"}
 
 
 def _printed(tables: Mapping[str, int], better: str, worse: str) -> dict[str, float]:

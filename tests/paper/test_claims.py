@@ -9,7 +9,7 @@ import pytest
 
 from ssn3d.config import SCALES, RunConfig, StudyConfig
 from ssn3d.datasets.identity import digest
-from ssn3d.paper import claim_list, claims, methods, report
+from ssn3d.paper import claim_list, claims, report
 from ssn3d.paper.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 
 SEEDS = range(3)
@@ -175,18 +175,6 @@ def test_a_baseline_learns_without_labels():
     runs = [reid(9, seed=seed) for seed in SEEDS]
     baseline = [reid(2, aggregator="average", strategy="unsupervised", seed=seed) for seed in SEEDS]
     assert found(runs + baseline, "over-average")["MARS"].effect == pytest.approx(70)
-
-
-def test_a_baseline_is_a_method_that_the_notebooks_compare():
-    compared = [dict(changes) for changes in methods.methods().values()]
-    named = [
-        side for one in claim_list.claims("smoke") for contrast in one.contrasts.values()
-        for side in contrast.sides if "aggregator" in side
-    ]  # fmt: skip
-    assert named
-    assert all(
-        {name: side[name] for name in ("aggregator", "strategy")} in compared for side in named
-    )
 
 
 def test_a_lead_that_grows_is_the_difference_of_two_leads():
