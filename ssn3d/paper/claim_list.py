@@ -25,18 +25,17 @@ class Contrast(NamedTuple):
     alone is claimed to measure more than 0, or less than a bound.  Of four, the first is claimed to
     lead the second by more than the third leads the fourth."""
 
-    def configs(self, seed: int) -> list[Settings]:
-        """The configuration of each side with one seed."""
-        return [
-            replace(self.usual, **changes, **replicate(self.usual, seed)) for changes in self.sides
-        ]
+    def configs(self, seeds: int) -> list[tuple[Settings, ...]]:
+        """For each of the seeds 0, 1, 2, ... the configurations of all sides."""
+        sides = [replicates(replace(self.usual, **changes), seeds) for changes in self.sides]
+        return list(zip(*sides, strict=True))
 
 
-def replicate(config: Settings, seed: int) -> dict[str, Any]:
-    """The settings that a seed decides; on iLIDS-VID, each takes another division of the people."""
-    if getattr(config, "dataset", None) == "ilids_vid":
-        return {"seed": seed, "split": seed % 10}
-    return {"seed": seed}
+def replicates(config: Any, seeds: int) -> list[Settings]:
+    """The same run with seeds 0, 1, 2, ..., on iLIDS-VID each with the next of its ten splits."""
+    if getattr(config, "dataset", "") != "ilids_vid":
+        return [replace(config, seed=seed) for seed in range(seeds)]
+    return [replace(config, seed=seed, split=seed % 10) for seed in range(seeds)]
 
 
 class Claim(NamedTuple):

@@ -79,7 +79,7 @@ def matched(contrast: Contrast, found: dict[Any, Run[Any]], seeds: int) -> list[
     Returns:
         A list for each seed; none at all if a single run is missing, or on two sides.
     """
-    named = [contrast.configs(seed) for seed in range(seeds)]
+    named = contrast.configs(seeds)
     if any(len({*configs} & found.keys()) < len(configs) for configs in named):
         return []
     return [[found[config] for config in configs] for configs in named]
@@ -157,7 +157,7 @@ def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
 
 def asked(contrast: Contrast) -> str:
     """On which runs a claim is judged, in words."""
-    high, *others = contrast.configs(seed=0)
+    [(high, *others)] = contrast.configs(seeds=1)
     names = list(dict.fromkeys(name for side in contrast.sides for name in side))
 
     def against(low: Any, between: str) -> str:

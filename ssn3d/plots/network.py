@@ -24,7 +24,7 @@ class Pass(NamedTuple):
     frames: Array
     """[t 3 H W] uint8."""
     features: Array
-    """[t c h w] from the trunk: X."""
+    """[t c h w] from the backbone: X."""
     scores: Array
     """[t n h w] 1st round: how much each window looks like each part, Eq. (1)."""
     maps: Array
