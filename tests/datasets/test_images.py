@@ -10,7 +10,6 @@ from torch.testing import assert_close
 from ssn3d.datasets import images
 from ssn3d.datasets.images import read_folder, read_image, read_picture, write_image
 
-
 SIZE = {"height": 6, "width": 8}
 
 
