@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ssn3d.config import Dataset, RunConfig, Scale, Settings, StudyConfig
+from ssn3d.config import Dataset, RunConfig, Scale, Settings, StudyConfig, replicates
 from ssn3d.config.reid import Source
 from ssn3d.runs import Run
 
@@ -27,15 +27,14 @@ class Contrast(NamedTuple):
 
     def configs(self, seeds: int) -> list[tuple[Settings, ...]]:
         """For each of the seeds 0, 1, 2, ... the configurations of all sides."""
-        sides = [replicates(replace(self.usual, **changes), seeds) for changes in self.sides]
+        sides = [_with_seeds(replace(self.usual, **changes), seeds) for changes in self.sides]
         return list(zip(*sides, strict=True))
 
 
-def replicates(config: Any, seeds: int) -> list[Settings]:
-    """The same run with seeds 0, 1, 2, ..., on iLIDS-VID each with the next of its ten splits."""
-    if getattr(config, "dataset", "") != "ilids_vid":
-        return [replace(config, seed=seed) for seed in range(seeds)]
-    return [replace(config, seed=seed, split=seed % 10) for seed in range(seeds)]
+def _with_seeds(config: RunConfig | StudyConfig, seeds: int) -> Sequence[Settings]:
+    if isinstance(config, RunConfig):
+        return replicates(config, seeds)
+    return [replace(config, seed=seed) for seed in range(seeds)]
 
 
 class Claim(NamedTuple):

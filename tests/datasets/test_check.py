@@ -12,7 +12,8 @@ import scipy.io
 from ssn3d.datasets import check as data_check
 from ssn3d.datasets import dukemtmc, ilids_vid, mars
 from ssn3d.datasets.check import Line, check
-from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic.walkers.protocol import profile_of
+from ssn3d.synthetic.walkers.render import write
 
 SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
 Damage = Callable[[Path], object]
@@ -207,8 +208,9 @@ def sets(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sets")
     roots = {}
     for name in ("mars", "ilids_vid", "dukemtmc"):
-        profile = rendered.profile_of(name, train_people=3, test_people=3, longest=4)
-        roots[name] = rendered.materialise(name, profile, folder, seed=0, height=32, width=16)
+        profile = profile_of(name, train_people=3, test_people=3, longest=4)
+        roots[name] = folder / name
+        write(roots[name], profile=profile, seed=0, height=32, width=16)
         (roots[name] / "points.npz").unlink()
     return roots
 
