@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+from ssn3d import runs
 from ssn3d.config import RunConfig
 from ssn3d.rng import one_thread
-from ssn3d.runs import single as runs
 from ssn3d.widgets.explorer import Explorer
 
 TARGET = 150

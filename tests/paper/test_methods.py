@@ -5,11 +5,10 @@ from textwrap import dedent
 
 import pytest
 
-from ssn3d import models
+from ssn3d import models, runs
 from ssn3d.config import RunConfig
 from ssn3d.paper import methods
 from ssn3d.plots import scores as comparison_plots
-from ssn3d.runs import single as runs
 
 MINE = '''
     """The middle frame alone."""

@@ -13,12 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Split, Tracklet
 from ssn3d.runs import Run
-from ssn3d.runs import single as runs
 from ssn3d.widgets import explorer
 from ssn3d.widgets.explorer import Explorer
 from ssn3d.widgets.overlay import WIDTH
