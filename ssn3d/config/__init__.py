@@ -1,6 +1,6 @@
-"""Descriptions of runs: every setting that decides a number, checked, with the paper's value."""
+"""Configurations of runs: every setting that decides a number, with the paper's as default."""
 
-from .base import SCALES, Scale, Settings
+from .base import SCALES, Scale, Settings, replicates
 from .reid import DATASETS, SOURCES, Dataset, RunConfig
 from .ssn_only import StudyConfig
 
@@ -13,4 +13,5 @@ __all__ = [
     "Scale",
     "Settings",
     "StudyConfig",
+    "replicates",
 ]

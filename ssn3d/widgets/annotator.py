@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Bytes, Int, List, Unicode
 
-from ssn3d.datasets import pictures
+from ssn3d.datasets.images import read_folder, read_picture
 from ssn3d.plots.style import PART_COLOURS
 from ssn3d.synthetic.pedestrians import LABELS
 
@@ -72,9 +72,7 @@ class Annotator(anywidget.AnyWidget):
             ValueError: there is no picture, a picture or the label file is damaged, or the file has
                 other parts.
         """
-        found = pictures.read(
-            folder, height=1, width=1
-        ).names  # opens every picture: a damaged one raises
+        found = read_folder(folder, height=1, width=1).names  # a damaged picture raises
         if unknown := sorted({*(names or ())} - {*found}):
             raise ValueError(
                 f"names: expected pictures in {folder}, got {unknown[0]!r}, which is not there; "
@@ -155,7 +153,7 @@ class Annotator(anywidget.AnyWidget):
             ValueError: one of them is damaged by now.
         """
         index = min(max(index, 0), self.count - 1)
-        frame, marks = pictures.full(self._folder, self._names[index]), self._file.marks()
+        frame, marks = read_picture(self._folder / self._names[index]), self._file.marks()
         self._size = frame.shape[1], frame.shape[2]
         with self.hold_sync():  # picture and points reach the page together
             self.index, self.name, self.picture = index, self._names[index], _png(frame)

@@ -4,7 +4,6 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from ssn3d.config import StudyConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.runs import experiments
 from ssn3d.runs import single as runs
-from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic.walkers import render
 from ssn3d.training import reid as train
 from tests.stored import RESULTS, bits_of
 
@@ -117,7 +116,7 @@ def test_other_settings_data_or_version_are_another_run(tiny_config, monkeypatch
 
 def test_another_version_of_the_renderer_is_another_run(tiny_config, monkeypatch):
     before = runs.identify(tiny_config)
-    monkeypatch.setattr(rendered, "RENDERER_VERSION", 99)
+    monkeypatch.setattr(render, "RENDERER_VERSION", 99)
     assert runs.identify(tiny_config) != before
 
 
@@ -178,41 +177,6 @@ def test_two_that_ask_for_one_run_train_it_once(tiny_config, store, trainings):
         one, other = askers.map(ask, range(2))
     assert one == other
     assert trainings == [0]
-
-
-def test_a_sweep_gives_runs_in_order_and_trains_equal_ones_once(tiny_config, store, trainings):
-    runs.load_or_train(replace(tiny_config, seed=1))
-    wanted = [replace(tiny_config, seed=seed) for seed in (2, 1, 0, 2)]
-    found = runs.sweep(wanted)
-    assert [run.config for run in found] == wanted
-    assert trainings == [1, 2, 0]
-
-
-def test_a_sweep_shows_progress_only_while_it_trains_and_heeds_the_environment(
-    tiny_config, store, monkeypatch
-):
-    asked = []
-
-    def bar(**options):
-        asked.append(options)
-        return MagicMock()
-
-    monkeypatch.setattr(runs, "tqdm", bar)
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    runs.sweep([tiny_config])
-    runs.sweep([tiny_config])
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    runs.sweep([replace(tiny_config, seed=1)])
-    assert [options["disable"] for options in asked] == [False, True, True]
-
-
-def test_an_empty_sweep_is_empty(store):
-    assert runs.sweep([]) == []
-
-
-def test_work_that_is_not_worth_processes_starts_none(tiny_config):
-    with runs._workers(None, [tiny_config], 2) as client:
-        assert client is None
 
 
 def test_a_run_says_which_device_computed_it(monkeypatch):
