@@ -9,7 +9,8 @@ from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.models.reid import ReID
-from ssn3d.training import reid as train
+from ssn3d.training import reid
+from ssn3d.training.checkpoint import History
 
 settings.register_profile("ssn3d", deadline=None, max_examples=50)  # no test is about time
 settings.load_profile("ssn3d")
@@ -60,6 +61,6 @@ def tiny_split(tiny_config: RunConfig, own_folders: Path) -> Split:
 
 
 @pytest.fixture(scope="session")
-def trained(tiny_config: RunConfig, tiny_split: Split) -> tuple[ReID, train.History]:
+def trained(tiny_config: RunConfig, tiny_split: Split) -> tuple[ReID, History]:
     """The network of `tiny_config` and its history; not to be changed."""
-    return train.fit(tiny_config, tiny_split.train)
+    return reid.fit(tiny_config, tiny_split.train)

@@ -1,4 +1,4 @@
-"""Batches of clips for training and for testing, read ahead where an accelerator would wait."""
+"""Batches of clips for training and for testing; other processes read them ahead for a GPU."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
@@ -23,30 +23,35 @@ from ssn3d.datasets.clips import (
 from ssn3d.datasets.tracklets import Tracklet
 
 DENSE = {"ilids_vid": (32, 64), "dukemtmc": (64, 64)}
-"""Step and span of AP3D's training chunks; MARS trains on its tracklets as they are."""
+"""Step and span, in frames, of the chunks that AP3D cuts for training; MARS is not cut."""
 PIXELS = {"cpu": 2**19, "cuda": 2**25}
-"""About how many pixels of test frames go through the network together."""
+"""About how many pixels of test frames make a batch."""
 
 
 class TestClips(NamedTuple):
-    """Some clips of one length, each of one tracklet."""
+    """A batch of k test clips of equal length."""
 
     frames: Tensor
     """[k t 3 H W] uint8."""
     points: Tensor | None
-    """[k t n 2] estimated points, if the strategy goes by them."""
+    """[k t n 2] estimated points; None unless the strategy is supervised."""
     owners: list[int]
-    """The tracklet of each, by its position."""
+    """[k] position of each clip's tracklet in the list of tracklets."""
 
 
 class TrainingBatches:
-    """The batches of a training, without end."""
+    """Endless training batches, drawn by the sampler of people."""
 
     def __init__(self, config: RunConfig, train: Sequence[Tracklet]):
-        """Decide what a batch is.
+        """Prepare clips and sampler.
+
+        Args:
+            config: settings of the run.
+            train: tracklets of the training people.
 
         Raises:
-            ValueError: too few people, or a strategy that the tracklets have no points for.
+            ValueError: there are too few people, or the tracklets lack the points that the strategy
+                needs.
         """
         if config.dense_chunks and config.dataset in DENSE:
             train = [part for t in train for part in chunks(t, *DENSE[config.dataset])]
@@ -65,17 +70,17 @@ class TrainingBatches:
             people, config.ids_per_batch, config.clips_per_id, config.seed
         )
         self.steps = config.steps_per_epoch or len(self.sampler.one_pass(0))
-        """Of an epoch."""
+        """Steps of an epoch."""
 
     def after(
         self, step: int, device: torch.device | str = "cpu", loaders: int | None = None
     ) -> Iterator[Clip]:
-        """Batches on a device, those of the first steps left out.
+        """Yield the batches that follow a step, the same as in an uninterrupted training.
 
         Args:
-            step: how many to leave out; batches are the same as if they had been taken.
-            device: where to.
-            loaders: processes that read ahead; see `loaders_for`.
+            step: how many batches to skip.
+            device: device of the batches.
+            loaders: processes that read ahead; None: see `loaders_for`.
         """
         loader = DataLoader(
             self.clips,
@@ -94,18 +99,17 @@ def test_batches(
     device: torch.device | str = "cpu",
     loaders: int | None = None,
 ) -> Iterator[TestClips]:
-    """Clips that cover every tracklet, with equal numbers of frames in a batch.
+    """Yield batches of test clips, which together cover every frame of every tracklet.
 
-    Strided snippets take the place of clips under the protocol "split", as in training: frames i,
-    i + 8, i + 16, i + 24 of 32.
+    The protocol "split" cuts each clip into strided snippets, as in training: frames i, i + 8,
+    i + 16, i + 24 of 32.  The clips of a batch have equal length.
 
     Args:
-        config: of the run.
-        tracklets: whose frames to cover.
-        clips_per_batch: how many at most; None: about `PIXELS`.  However long a tracklet is, no
-            more than a few batches are in memory.
-        device: where to.
-        loaders: processes that read ahead; see `loaders_for`.
+        config: settings of the run.
+        tracklets: to cover; however long they are, only a few batches are in memory.
+        clips_per_batch: largest number of clips, before they are split; None: about `PIXELS`.
+        device: device of the batches.
+        loaders: processes that read ahead; None: see `loaders_for`.
     """
     split = config.test_protocol == "split"
     clips = [
@@ -137,7 +141,15 @@ def test_batches(
 def load_clips(
     config: RunConfig, clips: Sequence[tuple[Tracklet, list[int]]]
 ) -> tuple[Tensor, Tensor | None]:
-    """Frames [k t 3 H W] of clips of one length, and points [k t n 2] if the strategy has them.
+    """Read k clips of equal length.
+
+    Args:
+        config: settings of the run: size of the frames, strategy.
+        clips: for each clip its tracklet, and the numbers of its t frames there.
+
+    Returns:
+        Frames uint8 [k t 3 H W], and estimated points [k t n 2], or None unless the strategy is
+        supervised.
 
     Raises:
         ValueError: see `check_points`.
@@ -152,7 +164,7 @@ def load_clips(
 
 
 def check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
-    """Raise ValueError if a strategy goes by body points that some tracklets do not have."""
+    """Raise ValueError if the strategy needs body points that some tracklets do not have."""
     missing = sum(tracklet.points is None for tracklet in tracklets)
     if missing and config.strategy == "supervised":
         raise ValueError(
@@ -163,9 +175,10 @@ def check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
 
 
 def loaders_for(device: torch.device | str) -> int:
-    """Processes that read ahead: none for a CPU, which has other work, else a core each.
+    """How many processes read ahead: one for each core if the device is a GPU, at most 16.
 
-    None where a process may not start any, as under the nanny of a dask worker.
+    0 if the device is the CPU, which they would slow down, or if this process may not start others
+    (a dask worker under a nanny may not).
     """
     if torch.device(device).type == "cpu" or current_process().daemon:
         return 0
@@ -173,7 +186,7 @@ def loaders_for(device: torch.device | str) -> int:
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):
-    """Test clips, a batch an item."""
+    """Test clips; each item is a batch."""
 
     def __init__(
         self,
@@ -195,19 +208,19 @@ class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):
 def _by_length(
     clips: list[tuple[int, list[int]]], size: int
 ) -> Iterator[list[tuple[int, list[int]]]]:
-    """Clips with equal numbers of frames, at most `size` together."""
+    """Batches of at most `size` clips of equal length."""
     by_length = sorted(clips, key=lambda clip: len(clip[1]))
-    for _, alike in groupby(by_length, key=lambda clip: len(clip[1])):
-        while batch := list(islice(alike, size)):
+    for _, equal in groupby(by_length, key=lambda clip: len(clip[1])):
+        while batch := list(islice(equal, size)):
             yield batch
 
 
 def _reading_ahead(device: torch.device | str, loaders: int | None) -> dict:
-    """How a DataLoader reads ahead of a device."""
+    """Arguments of a DataLoader that reads ahead for a device."""
     workers = loaders_for(device) if loaders is None else loaders
     return {
         "num_workers": workers,
         "pin_memory": torch.device(device).type == "cuda",
         "prefetch_factor": 2 if workers else None,  # /dev/shm is often small
-        "generator": torch.Generator(),  # never needed, but without one the global one is moved
+        "generator": torch.Generator(),  # not used; without it the global random state would change
     }

@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that a killed one resumes where it was, to the same bit."""
+"""Checkpoints: a killed training resumes from the last one and ends with the same bits."""
 
 import logging
 import time
@@ -13,21 +13,21 @@ from torch import nn
 from ssn3d.atomic import write_file
 
 History = dict[str, list[float]]
-"""One list a loss term and one for the learning rate, an entry for every step."""
+"""One list for each loss term and one for the learning rate, with an entry for every step."""
 
 EVERY = 5.0
-"""Seconds of training between two savings, at least."""
+"""Shortest time between two checkpoints, in seconds."""
 SHARE = 0.01
-"""Of the time that saving may take, whatever a network's size."""
+"""Largest share of the time that saving may take."""
 
 log = logging.getLogger(__name__)
 
 
 class Checkpoint:
-    """One file that always holds the last state saved: it is replaced whole, or not at all.
+    """A file with the last saved state of a training; it is replaced as a whole, or not at all.
 
-    What is saved: weights and running statistics, the optimiser's moments, the schedule, the
-    history, and torch's random state; all else that a step draws has a random stream of its own.
+    It holds weights and running statistics, the optimiser's moments, the schedule, the history, and
+    torch's random state.  Other random draws have streams of their own, which need no state.
     """
 
     def __init__(
@@ -37,7 +37,14 @@ class Checkpoint:
         optimiser: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     ):
-        """file: in a folder that exists.  The others are what is saved and restored."""
+        """Name the file and what it holds.
+
+        Args:
+            file: in a folder that exists.
+            network: its weights and running statistics are saved.
+            optimiser: its moments are saved.
+            schedule: of the learning rate, if there is one.
+        """
         self.file = file
         self.parts: dict[str, Any] = {"network": network, "optimiser": optimiser}
         if schedule:
@@ -45,12 +52,13 @@ class Checkpoint:
         self.due = time.monotonic() + EVERY
 
     def resume(self) -> History:
-        """Restore what is saved and return its history, empty if there is nothing.
+        """Restore the saved state.
 
-        A damaged file counts as nothing, with a warning.
+        Returns:
+            Its history; empty if there is no file, or, with a warning, if the file is damaged.
 
         Raises:
-            ValueError: it is whole, but of another network.
+            ValueError: the file is the checkpoint of another network.
         """
         try:
             content = self.file.read_bytes()
@@ -72,7 +80,11 @@ class Checkpoint:
         return state["history"]
 
     def save(self, history: History) -> None:
-        """Save now; if that fails, as on a full disk, training goes on with a warning."""
+        """Save now; if that fails (a full disk), warn and let training go on.
+
+        Args:
+            history: of all steps so far.
+        """
         state = {name: part.state_dict() for name, part in self.parts.items()}
         stored = BytesIO()
         torch.save({**state, "history": history, "random": torch.get_rng_state()}, stored)
@@ -82,7 +94,11 @@ class Checkpoint:
             log.warning("no checkpoint could be saved (%s); training goes on", error)
 
     def offer(self, history: History) -> None:
-        """Save if it is time to, to be called after each step."""
+        """Save if it is time to (`EVERY`, `SHARE`); called after each step.
+
+        Args:
+            history: of all steps so far.
+        """
         started = time.monotonic()
         if started >= self.due:
             self.save(history)

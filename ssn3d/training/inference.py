@@ -24,21 +24,21 @@ def embed(
     clips_per_batch: int | None = None,
     loaders: int | None = None,
 ) -> Tensor:
-    """One vector a tracklet: the mean over the snippets of its test clips, which cover all frames.
+    """Embed tracklets: each gets the mean embedding of the snippets that cover its frames.
 
     Args:
-        config: of the run.
-        model: the trained network.
-        tracklets: whom to embed.
+        config: settings of the run.
+        model: its trained network, in evaluation mode.
+        tracklets: to embed.
         device: where to compute.
-        clips_per_batch: see `batches.test_batches`, as is the next.
-        loaders: processes that read frames ahead.
+        clips_per_batch: see `batches.test_batches`.
+        loaders: processes that read frames ahead; None: see `batches.loaders_for`.
 
     Returns:
         [k d] float32 on the CPU, in the order of `tracklets`.
 
     Raises:
-        ValueError: there are no tracklets, or none of the points that the strategy goes by.
+        ValueError: there are no tracklets, or they lack the points that the strategy needs.
     """
     if not tracklets:
         raise ValueError("embed: expected at least one tracklet, got none")
@@ -56,7 +56,7 @@ def embed(
 
 
 def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]) -> Parts:
-    """Where a trained network sees the parts in some frames of a tracklet, taken as one clip.
+    """Find the parts in some frames of a tracklet, taken as one clip.
 
     Args:
         config: of the run; under the supervised strategy the parts are at the estimated points.

@@ -13,7 +13,7 @@ from ssn3d.models.backbone import FrameEncoder
 from .checkpoint import Checkpoint, History
 
 OnStep = Callable[[int, int, dict[str, float]], None]
-"""Called after each step with the steps done, the steps in all, and the loss terms."""
+"""Called after each step with the number of steps done, that of all steps, and the loss terms."""
 Network = TypeVar("Network", bound=FrameEncoder)
 Batch = TypeVar("Batch")
 
@@ -26,14 +26,17 @@ def start(
     weight_decay: float,
     device: torch.device | str = "cpu",
 ) -> tuple[Network, torch.optim.Optimizer]:
-    """A network with random weights, and its optimiser.
+    """Make a network with random weights, and its optimiser (Adam).
 
     Args:
-        build: makes the network, with weights from torch's global random state.
+        build: makes the network; draws its weights from torch's global random state.
         seed: of these weights.
         learning_rate: of Adam.
         weight_decay: of Adam.
-        device: where to compute.
+        device: device of the network.
+
+    Returns:
+        The network, its backbone in the memory format "channels last", and the optimiser.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for the weights; all else has random streams of its own
@@ -57,21 +60,25 @@ def run(
     checkpoint: Path | None = None,
     on_step: OnStep | None = None,
 ) -> History:
-    """Minimise the term "total".
+    """Minimise the loss term "total".
 
     Args:
-        terms_of: the loss terms of a batch.
-        batches_after: the batches of all steps but the first few, given how many to leave out.
-        steps: how many, those of `history` included.
-        network: whose weights the terms depend on.
-        optimiser: of these weights.
-        schedule: of the learning rate, asked after each step.
-        history: of steps that were taken before; this one continues it.
-        checkpoint: a file to save the state in every few seconds, and to resume from if it exists.
-        on_step: for progress.
+        terms_of: gives the loss terms of a batch.
+        batches_after: gives the batches that follow the first k steps; its argument is k.
+        steps: number of steps in all, with those of `history`.
+        network: the network that `terms_of` uses.
+        optimiser: of its weights.
+        schedule: of the learning rate; advanced after each step.
+        history: of earlier steps, which this training continues.
+        checkpoint: a file; the state is saved to it every few seconds, and restored from it at the
+            start if it exists.
+        on_step: told of each step, for progress bars.
+
+    Returns:
+        The history of all steps.
 
     Raises:
-        FloatingPointError: a loss became infinite or NaN; says at which step and which term.
+        FloatingPointError: a loss became infinite or NaN; the message names step and term.
         ValueError: see `Checkpoint.resume`.
     """
     saved = Checkpoint(checkpoint, network, optimiser, schedule) if checkpoint else None
@@ -83,7 +90,7 @@ def run(
         terms = terms_of(next(batches))
         optimiser.zero_grad()
         terms["total"].backward()
-        # all at once and only now: an accelerator works on while they are waited for
+        # one transfer for all terms, after `backward` was queued: a GPU does not wait
         values = dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))
         if not all(map(math.isfinite, values.values())):
             raise FloatingPointError(

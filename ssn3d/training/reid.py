@@ -1,6 +1,6 @@
-"""Build a network that tells people apart, and fit it.  "Training and testing protocols".
+"""Build and train a network for person re-identification.  "Training and testing protocols".
 
-The one place where settings, data, models and losses meet.
+Only here do settings, data, models and losses meet.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,10 @@ from .loop import OnStep
 
 
 def build(config: RunConfig) -> ReID:
-    """The network that a configuration describes, with weights from torch's global random state.
+    """Make the network of a configuration; its weights come from torch's global random state.
+
+    Args:
+        config: names backbone and aggregator, and holds their settings.
 
     Raises:
         ValueError: see `aggregator_named`.
@@ -50,7 +53,10 @@ def build(config: RunConfig) -> ReID:
 
 
 def aggregator_named(name: str) -> type[nn.Module]:
-    """What joins the frames of a clip, by its name in `models.AGGREGATORS`.
+    """The class of an aggregator.
+
+    Args:
+        name: its name in `models.AGGREGATORS`.
 
     Raises:
         ValueError: there is none of that name.
@@ -75,12 +81,12 @@ def fit(
     """Train a network on tracklets.
 
     Args:
-        config: what to train and how.
+        config: settings of the network and the training.
         train: tracklets of the training people.
         device: where to compute; on a CPU with one thread, so that results do not depend on the
-            machine's number of cores.
-        checkpoint: a file to save the state in every few seconds, and to resume from if it exists.
-        loaders: processes that read frames ahead; see `batches.loaders_for`.
+            number of cores.
+        checkpoint: see `loop.run`.
+        loaders: processes that read frames ahead; None: see `batches.loaders_for`.
         on_step: told of each step.
 
     Returns:
@@ -112,7 +118,7 @@ def fit(
 def start_training(
     config: RunConfig, *, device: torch.device | str = "cpu"
 ) -> tuple[ReID, torch.optim.Optimizer]:
-    """The untrained network of a configuration, and its optimiser."""
+    """Make the untrained network of a configuration, and its optimiser; see `loop.start`."""
     return loop.start(
         lambda: build(config),
         seed=config.seed,
@@ -123,29 +129,29 @@ def start_training(
 
 
 def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]:
-    """Eq. (6) on one batch.
+    """Compute the loss of one batch, Eq. (6).
 
     Args:
-        config: of the run.
-        model: in training mode.
-        batch: clips as `batches.TrainingBatches` gives them.
+        config: settings of the run.
+        model: its network, in training mode.
+        batch: clips from `batches.TrainingBatches`.
 
     Returns:
-        See `losses.objective`.
+        The loss terms of `losses.objective`.
     """
     with loop.autocast(config.precision, batch.frames.device):
         supervised = config.strategy == "supervised"
         output = model(batch.frames, batch.points if supervised else None)
         logits, present = None, None
-        # Not in the paper: whether L_SSN counts when points stand in for attention.  There is no
-        # map to train then, so it does not.
+        # Not in the paper: the paper does not say whether L_SSN counts when points replace the
+        # attention.  Here it does not: there is no map to train.
         if output.parts is not None and not supervised:
             logits = rearrange(output.parts.logits, "b t n m -> (b t) n m")
         if logits is not None and config.strategy == "semi-supervised":
             labels = rearrange(batch.labels, "b l n xy -> (b l) n xy")
             frames = rearrange(batch.labelled, "b l c h w -> (b l) c h w")
             anchors = model.anchor(frames, labels)
-            # without weight sharing each of k classifiers judges every labelled frame: 1/k each
+            # without weight sharing, k classifiers judge every labelled frame: each counts 1/k
             known = (~labels.isnan().any(-1)).float() / len(anchors)
             known = repeat(known, "f n -> (k f) n", k=len(anchors))
             present = torch.cat([known.new_ones(logits.shape[:2]), known])

@@ -1,4 +1,4 @@
-"""Build, train and use the SSN alone, without people to tell apart.  Section "Study on SSN"."""
+"""Build, train and use the SSN alone, without re-identification.  Section "Study on SSN"."""
 
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from .loop import OnStep
 
 
 def build(config: StudyConfig) -> PartFinder:
-    """The network that a configuration describes, with weights from torch's global random state."""
+    """Make the network of a configuration; its weights come from torch's global random state."""
     backbone: nn.Module = nn.Identity()
     channels = config.channels if config.study == "random_maps" else 3
     if config.backbone == "small":
@@ -41,14 +41,14 @@ def fit(
     checkpoint: Path | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[PartFinder, History]:
-    """Train an SSN: on labelled pictures first if the strategy says so, then without labels.
+    """Train an SSN: `labelled_steps` on labelled pictures, then `steps` on unlabelled ones.
 
     Args:
-        config: what to train and how.
-        frames: [k 3 H W] uint8 pictures; None for random maps, which are drawn.
-        labels: [k n 2] as (x, y) in 0..1, NaN where not labelled; for labelled steps.
+        config: settings of the network and the training.
+        frames: [k 3 H W] uint8 pictures; None: random maps, drawn anew at each step.
+        labels: [k n 2] as (x, y) in 0..1, NaN where not labelled; needed for `labelled_steps`.
         device: where to compute; on a CPU with one thread.
-        checkpoint: a file to save the state in every few seconds, and to resume from if it exists.
+        checkpoint: see `loop.run`.
         on_step: told of each step.
 
     Returns:
@@ -56,7 +56,7 @@ def fit(
 
     Raises:
         FloatingPointError: see `loop.run`.
-        ValueError: the labels do not fit the parts, or there are none to begin with.
+        ValueError: frames or labels are missing, or do not fit the configuration.
     """
     _check(config, frames, labels)
     with one_thread(device):
@@ -86,19 +86,19 @@ def fit(
 
 
 def find_parts(network: PartFinder, frames: Tensor, *, at_once: int = 16) -> Parts:
-    """Where a trained network sees its parts.
+    """Find the parts in pictures with a trained network.
 
     Args:
         network: in evaluation mode, on the CPU.
         frames: [k 3 H W] uint8.
-        at_once: how many are in memory as float.
+        at_once: how many pictures go through the network together.
 
     Returns:
         `Parts` with b = k and t = 1, float32.
     """
     with one_thread(), torch.inference_mode():
-        looks = [network(some) for some in frames.split(at_once)]
-    return Parts(*(torch.cat(field) for field in zip(*looks, strict=True)))
+        found = [network(batch) for batch in frames.split(at_once)]
+    return Parts(*(torch.cat(field) for field in zip(*found, strict=True)))
 
 
 def _second_round(
@@ -109,7 +109,7 @@ def _second_round(
     step: int,
     device: torch.device | str,
 ) -> tuple[Tensor, Tensor | None]:
-    """Scores [f n m] of the parts that a step learns from, and which of them count [f n]."""
+    """2nd round logits [f n m] for the loss of a step; which of them count [f n], None: all."""
     if frames is None:
         size = (config.channels, config.height, config.width)
         maps = random_maps.draw(
@@ -120,25 +120,26 @@ def _second_round(
     if labels is None or not config.labelled_steps:
         return _attended(network, _batch(config, step, frames).to(device)), None
     known = ~labels.isnan().all(-1).all(-1)
-    looks = []
+    rounds = []
     if step > config.labelled_steps:
         logits = _attended(network, _batch(config, step, frames[~known]).to(device))
-        looks.append((logits, torch.ones_like(logits[..., 0])))
+        rounds.append((logits, torch.ones_like(logits[..., 0])))
     if step <= config.labelled_steps or config.keep_labels:
         points = _batch(config, step, labels[known]).to(device)
         features = network.features(_batch(config, step, frames[known]).to(device))
         [logits] = network.ssn.anchor(features, points)
-        looks.append((logits, (~points.isnan().any(-1)).to(logits)))
-    every, present = (torch.cat(both) for both in zip(*looks, strict=True))
+        rounds.append((logits, (~points.isnan().any(-1)).to(logits)))
+    every, present = (torch.cat(both) for both in zip(*rounds, strict=True))
     return every, present
 
 
 def _attended(network: PartFinder, frames: Tensor) -> Tensor:
+    """2nd round logits [f n m] of pictures, from the windows that the attention finds."""
     return rearrange(network(frames).logits, "b 1 n m -> b n m")
 
 
 def _batch(config: StudyConfig, step: int, rows: Tensor) -> Tensor:
-    """What a step looks at [batch ...] of rows [k ...]: pass after pass, each in another order."""
+    """Rows [batch ...] of a step, out of [k ...]; each pass over them has its own order."""
     first, size = (step - 1) * config.batch, len(rows)
     orders = {
         turn: torch.randperm(size, generator=stream("study", config.seed, size, turn))

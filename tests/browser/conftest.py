@@ -155,7 +155,8 @@ def browser() -> Iterator[Browser]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly that nothing was tested without Chromium."""
-    if skipped := terminalreporter.stats.get("skipped"):
+    reports = terminalreporter.stats.get("skipped", [])
+    if skipped := [report for report in reports if NO_CHROMIUM in str(report.longrepr)]:
         terminalreporter.section("BROWSER TESTS SKIPPED", red=True, bold=True)
         terminalreporter.line(f"{len(skipped)} tests did not run: {NO_CHROMIUM}", red=True)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.training import batches as loading
+from ssn3d.training import batches
 
 
 def same(one, other) -> bool:
@@ -16,29 +16,29 @@ def same(one, other) -> bool:
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_long_tracklets_are_cut_in_chunks_on_request(tiny_config, tiny_split, monkeypatch, dense):
-    monkeypatch.setattr(loading, "DENSE", {"ilids_vid": (8, 16)})
-    batches = loading.TrainingBatches(replace(tiny_config, dense_chunks=dense), tiny_split.train)
+    monkeypatch.setattr(batches, "DENSE", {"ilids_vid": (8, 16)})
+    training = batches.TrainingBatches(replace(tiny_config, dense_chunks=dense), tiny_split.train)
     lengths = [len(tracklet) for tracklet in tiny_split.train]
     expected = sum(length // 8 for length in lengths) if dense else len(lengths)
-    assert len(batches.clips.tracklets) == expected
+    assert len(training.clips.tracklets) == expected
 
 
 @pytest.mark.parametrize("strategy", ["unsupervised", "supervised", "semi-supervised"])
 def test_batches_from_the_middle_are_those_of_an_uninterrupted_training(
     tiny_config, tiny_split, strategy
 ):
-    batches = loading.TrainingBatches(replace(tiny_config, strategy=strategy), tiny_split.train)
-    every = list(islice(batches.after(0), 5))
-    for late, expected in zip(batches.after(3), every[3:], strict=False):
+    training = batches.TrainingBatches(replace(tiny_config, strategy=strategy), tiny_split.train)
+    every = list(islice(training.after(0), 5))
+    for late, expected in zip(training.after(3), every[3:], strict=False):
         assert same(late, expected)
 
 
 def test_batches_read_ahead_by_other_processes_are_the_same(tiny_config, tiny_split):
-    batches = loading.TrainingBatches(tiny_config, tiny_split.train)
-    here, there = (islice(batches.after(1, loaders=loaders), 3) for loaders in (0, 2))
+    training = batches.TrainingBatches(tiny_config, tiny_split.train)
+    here, there = (islice(training.after(1, loaders=loaders), 3) for loaders in (0, 2))
     assert all(same(one, other) for one, other in zip(here, there, strict=True))
     mine, theirs = (
-        list(loading.test_batches(tiny_config, tiny_split.query, loaders=n)) for n in (0, 2)
+        list(batches.test_batches(tiny_config, tiny_split.query, loaders=n)) for n in (0, 2)
     )
     for one, other in zip(mine, theirs, strict=True):
         assert torch.equal(one.frames, other.frames)
@@ -49,7 +49,7 @@ def test_no_more_clips_than_allowed_are_loaded_together(tiny_config, tiny_split)
     config = replace(tiny_config, test_protocol="full")
     sizes = {
         len(batch.frames)
-        for batch in loading.test_batches(config, tiny_split.gallery, clips_per_batch=3)
+        for batch in batches.test_batches(config, tiny_split.gallery, clips_per_batch=3)
     }
     assert max(sizes) == 3
 
@@ -57,12 +57,12 @@ def test_no_more_clips_than_allowed_are_loaded_together(tiny_config, tiny_split)
 def test_as_many_frames_go_together_whatever_the_tracklets_are_like(tiny_config):
     config = replace(tiny_config, height=64, width=32, test_frames=32, test_protocol="full")
     long = Tracklet(torch.zeros(1, 3, 64, 32, dtype=torch.uint8).expand(640, -1, -1, -1), 1, 1)
-    at_once = [len(batch.frames) for batch in loading.test_batches(config, [long])]
+    at_once = [len(batch.frames) for batch in batches.test_batches(config, [long])]
     assert at_once == [8, 8, 4]  # 2**19 pixels, and what is left
     large = replace(config, height=256, width=128)
-    assert {len(batch.frames) for batch in loading.test_batches(large, [long])} == {1}
+    assert {len(batch.frames) for batch in batches.test_batches(large, [long])} == {1}
 
 
 def test_a_cpu_has_other_work_than_reading_ahead():
-    assert loading.loaders_for("cpu") == 0
-    assert loading.loaders_for("cuda") >= 1
+    assert batches.loaders_for("cpu") == 0
+    assert batches.loaders_for("cuda") >= 1

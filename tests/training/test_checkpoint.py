@@ -12,10 +12,7 @@ import torch
 from torch import nn
 
 from ssn3d.config import StudyConfig
-from ssn3d.training import checkpoint as progress
-from ssn3d.training import loop
-from ssn3d.training import reid as train
-from ssn3d.training import ssn_only as study
+from ssn3d.training import checkpoint, loop, reid, ssn_only
 from ssn3d.training.checkpoint import Checkpoint
 
 
@@ -26,8 +23,8 @@ class Killed(BaseException):
 @pytest.fixture
 def always(monkeypatch) -> None:
     """Progress is saved after every step."""
-    monkeypatch.setattr(progress, "EVERY", 0.0)
-    monkeypatch.setattr(progress, "SHARE", 1e9)
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
 
 
 @pytest.fixture
@@ -54,13 +51,13 @@ def test_a_killed_training_ends_as_one_that_was_never_killed(
     config, tiny_split, tmp_path, always, precision, shared
 ):
     config = replace(config, precision=precision, shared=shared)
-    network, history = train.fit(config, tiny_split.train)
+    network, history = reid.fit(config, tiny_split.train)
     for step in (1, 3, 4):  # three times killed, three times continued
         with pytest.raises(Killed):
-            train.fit(
+            reid.fit(
                 config, tiny_split.train, checkpoint=tmp_path / "run", on_step=killed_after(step)
             )
-    again, continued = train.fit(config, tiny_split.train, checkpoint=tmp_path / "run")
+    again, continued = reid.fit(config, tiny_split.train, checkpoint=tmp_path / "run")
     assert continued == history
     assert same(again, network)
 
@@ -70,9 +67,9 @@ def test_only_the_steps_after_the_last_saving_are_taken_again(
 ):
     monkeypatch.setattr(Checkpoint, "offer", lambda self, h: len(h["total"]) == 2 and self.save(h))
     with pytest.raises(Killed):
-        train.fit(config, tiny_split.train, checkpoint=tmp_path / "run", on_step=killed_after(5))
+        reid.fit(config, tiny_split.train, checkpoint=tmp_path / "run", on_step=killed_after(5))
     taken = []
-    train.fit(
+    reid.fit(
         config,
         tiny_split.train,
         checkpoint=tmp_path / "run",
@@ -83,10 +80,10 @@ def test_only_the_steps_after_the_last_saving_are_taken_again(
 
 def test_a_killed_study_ends_as_one_that_was_never_killed(tmp_path, always):
     config = StudyConfig.preset("smoke", "random_maps", steps=5)
-    network, history = study.fit(config)
+    network, history = ssn_only.fit(config)
     with pytest.raises(Killed):
-        study.fit(config, checkpoint=tmp_path / "run", on_step=killed_after(3))
-    again, continued = study.fit(config, checkpoint=tmp_path / "run")
+        ssn_only.fit(config, checkpoint=tmp_path / "run", on_step=killed_after(3))
+    again, continued = ssn_only.fit(config, checkpoint=tmp_path / "run")
     assert continued == history
     assert same(again, network)
 
@@ -150,7 +147,7 @@ def test_a_full_disk_stops_no_training(parts, tmp_path, monkeypatch, caplog):
 
 def test_saving_is_rare_enough_to_cost_little(parts, tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: clock[0])
     saved = Checkpoint(tmp_path / "run", *parts)
     times = []
 
@@ -162,8 +159,8 @@ def test_saving_is_rare_enough_to_cost_little(parts, tmp_path, monkeypatch):
     while clock[0] < 1000:
         saved.offer({"total": [0.0]})
         clock[0] += 0.5
-    assert len(times) <= 1000 * progress.SHARE + 1
-    assert times[0] == progress.EVERY
+    assert len(times) <= 1000 * checkpoint.SHARE + 1
+    assert times[0] == checkpoint.EVERY
 
 
 class Evil:

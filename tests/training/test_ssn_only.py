@@ -6,13 +6,13 @@ import torch
 
 from ssn3d.config import StudyConfig
 from ssn3d.models.ssn import SSN
-from ssn3d.training import ssn_only as study
+from ssn3d.training import ssn_only
 
 RANDOM = StudyConfig.preset("smoke", "random_maps", steps=40, learning_rate=1e-2, parts=3)
 
 
 def final_loss(config, *material):
-    _, history = study.fit(config, *material)
+    _, history = ssn_only.fit(config, *material)
     return sum(history["ssn"][-5:]) / 5
 
 
@@ -34,17 +34,17 @@ def test_noise_is_told_apart():
 def test_the_same_seed_trains_the_same_network_whatever_the_global_state():
     config = replace(RANDOM, steps=5)
     torch.manual_seed(5)
-    one, history = study.fit(config)
+    one, history = ssn_only.fit(config)
     torch.manual_seed(6)
-    other, again = study.fit(config)
+    other, again = ssn_only.fit(config)
     assert history == again
     assert all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
-    assert study.fit(replace(config, seed=1))[1] != history
+    assert ssn_only.fit(replace(config, seed=1))[1] != history
 
 
 def test_every_step_sees_other_noise():
     config = replace(RANDOM, learning_rate=0.0, weight_decay=0.0, steps=4)
-    _, history = study.fit(config)
+    _, history = ssn_only.fit(config)
     assert len(set(history["ssn"])) == 4
 
 
@@ -70,7 +70,7 @@ def squares():
 
 
 def peaks(network, frames):
-    maps = study.find_parts(network, frames).maps[:, 0].flatten(2)
+    maps = ssn_only.find_parts(network, frames).maps[:, 0].flatten(2)
     best = maps.argmax(-1)
     return torch.stack([best % 16 + 0.5, best // 16 + 0.5], dim=-1) / 16
 
@@ -79,7 +79,7 @@ def test_labels_say_which_part_is_which(squares):
     frames, points = squares
     labels = points.clone()
     labels[4:] = torch.nan
-    network, _ = study.fit(SQUARES, frames, labels)
+    network, _ = ssn_only.fit(SQUARES, frames, labels)
     assert torch.allclose(peaks(network, frames), points)
 
 
@@ -91,7 +91,7 @@ def test_labels_come_first_and_then_stay_or_go(squares, monkeypatch, keep_labels
     monkeypatch.setattr(SSN, "anchor", watched(SSN.anchor, calls))
     monkeypatch.setattr(SSN, "forward", watched(SSN.forward, calls))
     config = replace(SQUARES, labelled_steps=3, steps=2, keep_labels=keep_labels)
-    study.fit(config, frames, points)
+    ssn_only.fit(config, frames, points)
     assert calls[:3] == ["anchor"] * 3
     assert (calls.count("anchor"), calls.count("forward")) == (anchored, 2)
 
@@ -108,24 +108,24 @@ def test_missing_points_do_not_count(squares):
     frames, points = squares
     points[:, 1] = torch.nan  # no picture has a label of part 2
     points[4:] = torch.nan
-    network, history = study.fit(replace(SQUARES, labelled_steps=60), frames, points)
+    network, history = ssn_only.fit(replace(SQUARES, labelled_steps=60), frames, points)
     assert history["ssn"][-1] < 0.1
     assert torch.isfinite(torch.cat([w.flatten() for w in network.parameters()])).all()
 
 
 def test_without_steps_the_network_is_untrained():
-    network, history = study.fit(replace(RANDOM, steps=0))
+    network, history = ssn_only.fit(replace(RANDOM, steps=0))
     assert history == {}
     with torch.random.fork_rng():
         torch.manual_seed(RANDOM.seed)
-        fresh = study.build(RANDOM)
+        fresh = ssn_only.build(RANDOM)
     assert all(map(torch.equal, network.state_dict().values(), fresh.state_dict().values()))
 
 
 def test_batches_go_through_all_pictures_before_any_comes_again():
     config = replace(SQUARES, batch=3)
     seven = torch.arange(7)
-    seen = torch.cat([study._batch(config, step, seven) for step in range(1, 8)]).tolist()
+    seen = torch.cat([ssn_only._batch(config, step, seven) for step in range(1, 8)]).tolist()
     assert all(sorted(seen[i : i + 7]) == list(range(7)) for i in (0, 7, 14))
     assert seen[:7] != seen[7:14]
 
@@ -140,24 +140,24 @@ def test_batches_go_through_all_pictures_before_any_comes_again():
 )
 def test_material_that_does_not_fit_is_refused(squares, change, message):
     with pytest.raises(ValueError, match=message):
-        study.fit(replace(SQUARES, **change), *squares)
+        ssn_only.fit(replace(SQUARES, **change), *squares)
 
 
 def test_labelled_steps_need_labels(squares):
     with pytest.raises(ValueError, match="need labelled pictures"):
-        study.fit(SQUARES, squares[0])
+        ssn_only.fit(SQUARES, squares[0])
     with pytest.raises(ValueError, match="need labelled pictures"):
-        study.fit(SQUARES, squares[0], torch.full((8, 2, 2), torch.nan))
+        ssn_only.fit(SQUARES, squares[0], torch.full((8, 2, 2), torch.nan))
 
 
 def test_the_paper_scale_has_the_papers_shapes():
     config = StudyConfig.preset("paper", "pedestrians", pretrained=False)
-    network = study.build(config).eval()
+    network = ssn_only.build(config).eval()
     features = network.features(torch.zeros(1, 3, 120, 60))
     assert features.shape == (1, 128, 15, 8)
-    demo = study.build(StudyConfig.preset("demo", "pedestrians")).eval()
+    demo = ssn_only.build(StudyConfig.preset("demo", "pedestrians")).eval()
     assert demo.features(torch.zeros(1, 3, 120, 60)).shape == (1, 128, 15, 8)
-    amber = study.build(StudyConfig.preset("paper", "amber"))
+    amber = ssn_only.build(StudyConfig.preset("paper", "amber"))
     assert amber.ssn.classifiers[0].to_hidden.weight.shape == (512, 3, 19, 19)
-    maps = study.build(StudyConfig.preset("paper", "random_maps"))
+    maps = ssn_only.build(StudyConfig.preset("paper", "random_maps"))
     assert maps.in_maps(torch.zeros(1, 128, 16, 16)).maps.shape == (1, 1, 9, 14, 14)
