@@ -11,7 +11,8 @@ from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.clips import IdentitySampler
 from ssn3d.evaluation import reid as evaluation
 from ssn3d.models.reid import ReID
-from ssn3d.training import inference, reid
+from ssn3d.training import inference
+from ssn3d.training import reid as train
 
 STRATEGIES = ("unsupervised", "supervised", "semi-supervised")
 
@@ -47,7 +48,7 @@ def test_parts_learn_to_tell_themselves_apart(tiny_config, tiny_split, strategy)
         steps_per_epoch=30,
         learning_rate=0.01,
     )
-    _, history = reid.fit(config, tiny_split.train)
+    _, history = train.fit(config, tiny_split.train)
     assert abs(history["ssn"][0] / 9 - math.log(9)) < 0.5  # as printed: the sum over nine parts
     assert history["ssn"][-1] < history["ssn"][0] / 2
 
@@ -62,26 +63,26 @@ def test_the_history_has_every_term_of_every_step(tiny_config, trained):
 
 def test_the_learning_rate_falls_after_so_many_epochs(tiny_config, tiny_split):
     config = replace(tiny_config, epochs=5, steps_per_epoch=1, decay_every=2, decay=0.1)
-    _, history = reid.fit(config, tiny_split.train)
+    _, history = train.fit(config, tiny_split.train)
     rates = [config.learning_rate * factor for factor in (1, 1, 0.1, 0.1, 0.01)]
     assert history["learning_rate"] == pytest.approx(rates)
 
 
 def test_an_epoch_is_one_pass_of_the_sampler_unless_its_steps_are_given(tiny_config, tiny_split):
     config = replace(tiny_config, steps_per_epoch=None, epochs=2, dense_chunks=False)
-    _, history = reid.fit(config, tiny_split.train)
+    _, history = train.fit(config, tiny_split.train)
     people = [tracklet.person for tracklet in tiny_split.train]
     assert len(history["total"]) == 2 * len(IdentitySampler(people, 2, 2).one_pass(0))
 
 
 def test_one_seed_gives_one_network(tiny_config, tiny_split, trained):
-    network, history = reid.fit(tiny_config, tiny_split.train)
+    network, history = train.fit(tiny_config, tiny_split.train)
     assert same_weights(network, trained[0])
     assert history == trained[1]
 
 
 def test_another_seed_gives_another_network(tiny_config, tiny_split, trained):
-    network, history = reid.fit(replace(tiny_config, seed=1), tiny_split.train)
+    network, history = train.fit(replace(tiny_config, seed=1), tiny_split.train)
     assert not same_weights(network, trained[0])
     assert history != trained[1]
 
@@ -90,7 +91,7 @@ def test_the_number_of_threads_changes_nothing_and_is_restored(
     tiny_config, tiny_split, trained, threads
 ):
     torch.set_num_threads(2)
-    network, _ = reid.fit(tiny_config, tiny_split.train)
+    network, _ = train.fit(tiny_config, tiny_split.train)
     vectors = inference.embed(tiny_config, network, tiny_split.query)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
@@ -100,7 +101,7 @@ def test_the_number_of_threads_changes_nothing_and_is_restored(
 
 def test_training_and_testing_leave_the_global_random_state_alone(tiny_config, tiny_split):
     before = torch.get_rng_state()
-    network, _ = reid.fit(tiny_config, tiny_split.train)
+    network, _ = train.fit(tiny_config, tiny_split.train)
     evaluation.evaluate(tiny_config, network, tiny_split)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -108,7 +109,7 @@ def test_training_and_testing_leave_the_global_random_state_alone(tiny_config, t
 def test_the_global_seed_does_not_count(tiny_config, tiny_split, trained):
     with torch.random.fork_rng():
         torch.manual_seed(99)
-        assert same_weights(reid.fit(tiny_config, tiny_split.train)[0], trained[0])
+        assert same_weights(train.fit(tiny_config, tiny_split.train)[0], trained[0])
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -116,7 +117,7 @@ def test_the_global_seed_does_not_count(tiny_config, tiny_split, trained):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_strategy_trains_and_tests(tiny_config, tiny_split, strategy, shared, precision):
     config = replace(tiny_config, strategy=strategy, shared=shared, precision=precision)
-    network, history = reid.fit(config, tiny_split.train)
+    network, history = train.fit(config, tiny_split.train)
     assert not network.training
     assert ("ssn" in history) == (strategy != "supervised")
     result = evaluation.evaluate(config, network, tiny_split)
@@ -125,15 +126,15 @@ def test_every_strategy_trains_and_tests(tiny_config, tiny_split, strategy, shar
 
 def test_all_weights_of_the_attention_learn_in_every_frame_position(tiny_config, tiny_split):
     config = replace(tiny_config, shared=False)
-    start, _ = reid.fit(replace(config, learning_rate=0.0), tiny_split.train)
-    end, _ = reid.fit(config, tiny_split.train)
+    start, _ = train.fit(replace(config, learning_rate=0.0), tiny_split.train)
+    end, _ = train.fit(config, tiny_split.train)
     for (name, old), new in zip(start.named_parameters(), end.parameters(), strict=True):
         assert not torch.equal(old, new), name
 
 
 def test_steps_are_reported(tiny_config, tiny_split, trained):
     seen = []
-    reid.fit(tiny_config, tiny_split.train, on_step=lambda *step: seen.append(step))
+    train.fit(tiny_config, tiny_split.train, on_step=lambda *step: seen.append(step))
     assert [(done, steps) for done, steps, _ in seen] == [(1, 2), (2, 2)]
     assert [values["total"] for _, _, values in seen] == trained[1]["total"]
 
@@ -148,7 +149,7 @@ def test_a_loss_that_is_no_number_stops_training(tiny_config, tiny_split, monkey
 
     monkeypatch.setattr(ReID, "features", sometimes_nan)
     with pytest.raises(FloatingPointError, match=r"step 2 of 2: \{'triplet': nan, 'ssn': nan"):
-        reid.fit(tiny_config, tiny_split.train)
+        train.fit(tiny_config, tiny_split.train)
 
 
 def test_a_missing_frame_in_training_is_named(tiny_config, broken_files):
@@ -156,7 +157,7 @@ def test_a_missing_frame_in_training_is_named(tiny_config, broken_files):
     for path in paths:
         path.unlink()
     with pytest.raises(FileNotFoundError, match=r"person\d+_\d+\.png does not exist"):
-        reid.fit(tiny_config, split.train)
+        train.fit(tiny_config, split.train)
 
 
 def test_a_corrupt_frame_in_training_is_named(tiny_config, broken_files):
@@ -164,16 +165,16 @@ def test_a_corrupt_frame_in_training_is_named(tiny_config, broken_files):
     for path in paths:
         path.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"person\d+_\d+\.png is not a readable image"):
-        reid.fit(tiny_config, split.train)
+        train.fit(tiny_config, split.train)
 
 
 def test_too_few_people_to_train_on_are_refused(tiny_config, tiny_split):
     with pytest.raises(ValueError, match="takes 2 people, but the training list has 0"):
-        reid.fit(tiny_config, [])
+        train.fit(tiny_config, [])
     with pytest.raises(ValueError, match="takes 2 people, but the training list has 1"):
-        reid.fit(tiny_config, tiny_split.train[:1])
+        train.fit(tiny_config, tiny_split.train[:1])
 
 
 def test_an_unknown_aggregator_is_refused_with_the_nearest(tiny_config):
     with pytest.raises(ValueError, match=r"aggregator .* got 'ssn3e'; did you mean 'ssn3d'\?"):
-        reid.build(replace(tiny_config, aggregator="ssn3e"))
+        train.build(replace(tiny_config, aggregator="ssn3e"))
