@@ -1,4 +1,4 @@
-"""The kinds of runs there are, and what the run store must know of each."""
+"""The two kinds of runs, and how each is named, made and opened again."""
 
 import time
 from collections.abc import Callable
@@ -49,7 +49,17 @@ class Experiment(NamedTuple):
 def make_reid(
     config: RunConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
 ) -> Result:
-    """Train and test a network that tells people apart; see `training.reid`."""
+    """Train and test a network that tells people apart.
+
+    Args:
+        config: the run.
+        device: where to compute.
+        checkpoint: a file from which the training resumes, and to which it is saved; or None.
+        on_step: see `loop.run`.
+
+    Returns:
+        The trained network, its losses and its scores.
+    """
     split = data.split_of(config)
     reid_evaluation.check(config, split)
     started = time.perf_counter()
@@ -64,7 +74,17 @@ def make_reid(
 def make_ssn_only(
     config: StudyConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
 ) -> Result:
-    """Train and measure an SSN alone; see `training.ssn_only`."""
+    """Train and measure an SSN alone, as Figures 4 to 6 do.
+
+    Args:
+        config: the run.
+        device: see `make_reid`.
+        checkpoint: see `make_reid`.
+        on_step: see `make_reid`.
+
+    Returns:
+        The trained network, its losses and its measures.
+    """
     pictures = data.pictures_of(config)
     labels = pictures.labels if isinstance(pictures, Pedestrians) else None
     started = time.perf_counter()
@@ -82,7 +102,7 @@ def make_ssn_only(
 
 
 def reid_words(config: RunConfig) -> str:
-    """Such as "mars-ssn3d-semi-supervised-seed0".
+    """What a run is, in words: "mars-ssn3d-semi-supervised-seed0".
 
     Raises:
         ValueError: see `training.reid.aggregator_named`.
@@ -92,7 +112,7 @@ def reid_words(config: RunConfig) -> str:
 
 
 def ssn_only_words(config: StudyConfig) -> str:
-    """Such as "random_maps-normal-n3-seed0"."""
+    """What a run of an SSN alone is, in words: "random_maps-normal-n3-seed0"."""
     kind = config.distribution if config.study == "random_maps" else config.strategy
     return f"{config.study}-{kind}-n{config.parts}-seed{config.seed}"
 

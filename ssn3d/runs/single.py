@@ -44,14 +44,14 @@ def identify(config: Settings) -> str:
 
 
 def find(config: Config) -> Run[Config] | None:
-    """A finished run, or None."""
+    """The finished run of a configuration, or None if the store lacks it."""
     return _intact(identify(config), config)
 
 
 def load_or_train(
     config: Config, *, device: torch.device | str = "cpu", on_step: OnStep | None = None
 ) -> Run[Config]:
-    """The run of a configuration, from the store if it is there.  Logs HIT or MISS.
+    """Find the run of a configuration in the store, or train it.  Logs HIT or MISS.
 
     A run from the store is taken as it is; a warning says, once, if other versions of the software
     or another processor made it.
@@ -60,6 +60,13 @@ def load_or_train(
         config: the run.
         device: where to compute if it must be trained.
         on_step: see `loop.run`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        OSError: nothing can be written to the store, which lacks the run.
+        ValueError: the settings or the data make the run impossible.
     """
     name = identify(config)
     run = _intact(name, config)

@@ -1,5 +1,6 @@
 """What the main job keeps can be computed again from the store, and judged."""
 
+import asyncio
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,8 @@ import torch
 from ssn3d.datasets import coco
 from ssn3d.datasets.images import write_image
 from ssn3d.paper import tables
-from ssn3d.reproduce import execution, results
-from ssn3d.reproduce import run_notebooks as reproduce
+from ssn3d.reproduce import results
+from ssn3d.reproduce.run_notebooks import Outcome, choose, run
 
 
 @pytest.fixture
@@ -18,9 +19,10 @@ def figures(store: Path, tmp_path: Path) -> Path:
     return tmp_path / "figures"
 
 
-def make(name: str, figures: Path, **parameters: object) -> execution.Outcome:
-    [notebook] = reproduce.choose([name])
-    outcome = execution.run(notebook, figures, {"scale": "smoke", **parameters}, figures / "failed")
+def make(name: str, figures: Path, **parameters: object) -> Outcome:
+    [notebook] = choose([name])
+    wanted = {"scale": "smoke", **parameters}
+    outcome = asyncio.run(run(notebook, figures, wanted, figures / "failed"))
     assert outcome.error is None
     return outcome
 

@@ -1,7 +1,6 @@
 """One seed, one result, to the last bit, however and wherever a run is made on one machine.
 
-Two workers, several threads a worker, clusters, kills and the store itself: see test_runs,
-test_sweep, test_cluster and test_progress.
+Workers and kills: see test_sweep and tests/training/test_checkpoint.  nbval: see tests/notebooks.
 """
 
 import os
@@ -13,10 +12,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from distributed import Client, LocalCluster
 
 from ssn3d.config import RunConfig
-from ssn3d.runs import single as runs
+from ssn3d.runs import load_or_train
 from tests.stored import RESULTS
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +32,7 @@ def expected(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dic
     folder = tmp_path_factory.mktemp("expected")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSN3D_RUNS", str(folder))
-        runs.load_or_train(config)
+        load_or_train(config)
     return contents(folder)
 
 
@@ -90,29 +88,17 @@ def python(*arguments: object, environment: dict[str, str], folder: Path = ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("seed", ["0", "1"])
-def test_the_seed_of_hashes_does_not_count_when_a_set_is_rendered_and_trained_on(
-    cells, environment, store, expected, tmp_path, seed
-):
-    own = {"PYTHONHASHSEED": seed, "SSN3D_DATA": str(tmp_path / "data")}
-    python("-c", "\n".join(cells), environment=environment | own)
-    assert contents(store) == expected
-
-
-def test_the_number_of_threads_in_the_environment_does_not_count(
-    cells, environment, store, expected
-):
-    python("-c", "\n".join(cells), environment=environment | {"OMP_NUM_THREADS": "2"})
-    assert contents(store) == expected
-
-
-def test_the_working_directory_does_not_count_nor_how_folders_are_named(
+def test_a_process_with_another_environment_gives_the_same_bits(
     cells, environment, store, expected, tmp_path
 ):
+    """Another seed of hashes, number of threads, working directory, and naming of folders."""
     folder = tmp_path / "any where"
     folder.mkdir()
     own = {
-        name: os.path.relpath(environment[name], folder) for name in ("SSN3D_DATA", "SSN3D_RUNS")
+        "PYTHONHASHSEED": "1",
+        "OMP_NUM_THREADS": "2",
+        "SSN3D_DATA": "../new data",  # rendered anew
+        "SSN3D_RUNS": os.path.relpath(environment["SSN3D_RUNS"], folder),
     }
     python("-c", "\n".join(cells), environment=environment | own, folder=folder)
     assert contents(store) == expected
@@ -124,20 +110,3 @@ def test_a_kernel_of_papermill_gives_the_same_bits(
     output = tmp_path / "out.ipynb"
     python("-m", "papermill", notebook, output, "--no-progress-bar", environment=environment)
     assert contents(store) == expected
-
-
-def test_a_kernel_of_nbval_gives_the_same_bits(notebook, environment, store, expected):
-    options = ("--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider")
-    python("-m", "pytest", *options, notebook, environment=environment)
-    assert contents(store) == expected
-
-
-def test_one_worker_that_makes_all_runs_gives_the_same_bits(config, store, expected):
-    others = [replace(config, seed=seed) for seed in (1, 2)]
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-        Client(cluster) as client,
-    ):
-        made = runs.sweep([*others, config], client=client)
-    assert len({run.id for run in made}) == 3
-    assert contents(store).items() >= expected.items()

@@ -1,4 +1,4 @@
-"""Faults while runs are made and read: full disks, damaged files, killed helpers, wrong clocks.
+"""Faults while runs are made and read: full disks, damaged files, killed processes.
 
 Each must end with the bits of a run that nothing disturbed, or with an error that says why.  Prints
 lines of the table in tests/README.md, and of each finding how it came about.
@@ -18,9 +18,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,9 +28,10 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
+from ssn3d import runs
 from ssn3d.config import RunConfig
-from ssn3d.runs import single as runs
-from ssn3d.training import checkpoint as progress
+from ssn3d.runs.store import store_folder
+from ssn3d.training import checkpoint
 from tests.stored import RESULTS, bits_of
 
 SECONDS = 60
@@ -101,7 +101,7 @@ def _act(told: Connection, place: Path, action: Callable[..., Any], arguments: A
     os.environ.pop("SSN3D_CLUSTER", None)
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(1)
-    progress.EVERY, progress.SHARE = 0.0, 1e9  # saved after every step
+    checkpoint.EVERY, checkpoint.SHARE = 0.0, 1e9  # saved after every step
     try:
         told.send(action(*arguments))
     except Exception as error:
@@ -130,7 +130,7 @@ def make(config: RunConfig, limit: int | None = None, death: int | None = None) 
         The contents of its files; under "trained", of anything, if it was trained just now.
     """
     trained = []
-    died = runs.store_folder().parent / "died"
+    died = store_folder().parent / "died"
 
     def on_step(step: int, *_: object) -> None:
         trained.append(step)
@@ -161,11 +161,7 @@ def check_made(place: Path, config: RunConfig, expected: Mapping[str, bytes]) ->
     if isinstance(found, Exception):
         raise Lost(f"with all well again: {found!r}") from found
     assert _results(found) == expected, "other results than undisturbed"
-    left = {
-        path
-        for path in (place / "runs").iterdir()
-        if path.suffix != ".lock" and path.name != ".mark"
-    }
+    left = {path for path in (place / "runs").iterdir() if path.suffix != ".lock"}
     litter = [path.name for path in left if not (path / "made.json").exists()]
     assert not litter, f"left behind: {litter}"
 
@@ -198,40 +194,6 @@ def full_disk(place: Path, dice: Dice) -> None:
     if isinstance(error, Exception):
         assert isinstance(error, OSError) and error.errno == errno.EFBIG, repr(error)
     check_made(place, config, expected)
-
-
-def full_tmpfs(place: Path, dice: Dice) -> None:
-    """A disk of so many kilobytes gets full."""
-    config = config_of(SETS[below(3, dice)])
-    whole, expected = undisturbed(place.parent, config)
-    kilobytes = sum(path.stat().st_size for path in whole.rglob("*")) // 2**10
-    place.mkdir()
-    with mounted(place, f"size={1 + below(1.5 * kilobytes, dice)}k"):
-        error = apart(place, make, config)
-        if isinstance(error, Exception):
-            assert isinstance(error, OSError) and error.errno == errno.ENOSPC, repr(error)
-        subprocess.run(["mount", "-o", "remount,size=1g", place], check=True)
-        check_made(place, config, expected)
-
-
-@contextmanager
-def mounted(place: Path, options: str) -> Iterator[None]:
-    """A small file system of its own."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", place], check=True)
-
-
-def can_mount() -> bool:
-    """Whether `mounted` works here."""
-    with tempfile.TemporaryDirectory() as name:
-        try:
-            with mounted(Path(name), "size=4k"):
-                return True
-        except (OSError, subprocess.CalledProcessError):
-            return False
 
 
 def damage(place: Path, dice: Dice) -> None:
@@ -286,38 +248,6 @@ def many_askers(place: Path, dice: Dice, count: int = 8) -> None:
     check_made(place, config, expected)
 
 
-def wrong_clock(place: Path, dice: Dice) -> None:
-    """The clock jumps by hours, and stamps of files lie years away, before, amid and after."""
-    config = config_of()
-    whole, expected = undisturbed(place.parent, config)
-    shutil.copytree(whole, place)
-    stage = below(3, dice)
-    if stage:
-        shutil.rmtree(place / "runs")
-    if stage == 2:
-        apart(place, make, config, None, 2)
-    for path in place.rglob("*"):
-        stamp = time.time() + 1e9 * float(torch.rand((), generator=dice) - 0.5)
-        os.utime(path, (stamp, stamp))
-    found = apart(place, jumping, config, below(2**30, dice))
-    if isinstance(found, Exception):
-        raise Lost(repr(found)) from found
-    assert ("trained" in found) == (stage > 0), "the clock decided what is in the store"
-    assert _results(found) == expected, "other results than undisturbed"
-
-
-def jumping(config: RunConfig, seed: int) -> dict[str, bytes]:
-    """`make` with a clock that jumps each time it is read."""
-    dice, now = torch.Generator().manual_seed(seed), time.time
-
-    def jumped() -> float:
-        return now() + 1e5 * float(torch.randn((), generator=dice))
-
-    time.time = jumped
-    time.time_ns = lambda: int(1e9 * jumped())
-    return make(config)
-
-
 def killed_worker(place: Path, dice: Dice) -> None:
     """A process of a sweep on this machine is killed at a random moment."""
     wanted = [config_of(seed=seed) for seed in range(4)]
@@ -339,12 +269,14 @@ def sweep_and_kill(wanted: list[RunConfig], seconds: float) -> bool:
     """
     import dask.system
 
-    runs.WORTH_PROCESSES = 0
+    from ssn3d.runs import many
+
+    many.WORTH_PROCESSES = 0
     dask.system.CPU_COUNT = 2
     killed = []
 
     def kill() -> None:
-        while not any(runs.store_folder().glob("*.lock")):  # which appear when training begins
+        while not any(store_folder().glob("*.lock")):  # which appear when training begins
             time.sleep(0.01)
         time.sleep(seconds)
         for worker in multiprocessing.active_children()[:1]:
@@ -427,10 +359,8 @@ def shown(place: Path) -> dict[str, bytes]:
 
 FAULTS: dict[str, tuple[Fault, int]] = {
     "disk full, by a limit": (full_disk, 30),
-    "disk full, a small tmpfs": (full_tmpfs, 6),
     "a damaged file in the store": (damage, 20),
     "eight ask for one run": (many_askers, 3),
-    "a clock that jumps": (wrong_clock, 6),
     "a worker killed": (killed_worker, 2),
     "figures killed": (killed_figures, 2),
 }
@@ -458,8 +388,6 @@ def main() -> None:
     outcomes = {}
     with tempfile.TemporaryDirectory() as name:
         for title, (fault, tries) in FAULTS.items():
-            if fault is full_tmpfs and not can_mount():
-                continue
             outcomes[title] = torture(fault, tries, Path(name))
             print(json.dumps({title: outcomes[title]._asdict()}), flush=True)
     sys.exit(any(one.wrong or one.lost or one.hangs for one in outcomes.values()))
