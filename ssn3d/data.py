@@ -6,10 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 from .config import RunConfig, Settings, StudyConfig
-from .datasets import pictures
 from .datasets.frame_cache import packed
 from .datasets.identity import folder_digest
-from .datasets.pictures import Pictures
+from .datasets.images import Pictures, read_folder
 from .datasets.tracklets import Split
 from .synthetic import amber, pedestrians, random_maps
 from .synthetic.materialise import RenderedSet, materialise, rendered_set
@@ -60,7 +59,7 @@ def pictures_of(config: StudyConfig) -> Pictures | Pedestrians | None:
         return None
     size = {"height": config.height, "width": config.width}
     if config.study == "amber":
-        return pictures.read(root_of(config), **size, limit=config.pictures)
+        return read_folder(root_of(config), **size, limit=config.pictures)
     return pedestrians.read(root_of(config), **size)
 
 

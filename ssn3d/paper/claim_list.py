@@ -27,14 +27,8 @@ class Contrast(NamedTuple):
 
     def configs(self, seeds: int) -> list[tuple[Settings, ...]]:
         """For each of the seeds 0, 1, 2, ... the configurations of all sides."""
-        sides = [_with_seeds(replace(self.usual, **changes), seeds) for changes in self.sides]
+        sides = [replicates(replace(self.usual, **changes), seeds) for changes in self.sides]
         return list(zip(*sides, strict=True))
-
-
-def _with_seeds(config: RunConfig | StudyConfig, seeds: int) -> Sequence[Settings]:
-    if isinstance(config, RunConfig):
-        return replicates(config, seeds)
-    return [replace(config, seed=seed) for seed in range(seeds)]
 
 
 class Claim(NamedTuple):

@@ -14,8 +14,8 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
-from ssn3d.datasets import coco, keypoints, pictures
-from ssn3d.datasets.images import write_image
+from ssn3d.datasets import coco, keypoints
+from ssn3d.datasets.images import read_folder, write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.rng import stream
 
@@ -87,7 +87,7 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
             "label at least one picture and export it as COCO Keypoints to this file"
         )
     labels = coco.read(root / LABELS)
-    frames, files = pictures.read(root, height=height, width=width)
+    frames, files = read_folder(root, height=height, width=width)
     tracked = torch.tensor([name.startswith(f"{TRACKS}/") for name in files])
     later = [name for name in files if name.startswith(f"{TRACKS}/")]
     names = [name for name in files if not name.startswith(f"{TRACKS}/")]

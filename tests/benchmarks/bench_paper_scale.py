@@ -24,7 +24,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, schedule
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Split
@@ -33,7 +33,6 @@ from ssn3d.paper import tables
 from ssn3d.plots import style as plots
 from ssn3d.reproduce import results
 from ssn3d.rng import one_thread
-from ssn3d.runs import single as runs
 from ssn3d.training import batches as loading
 from ssn3d.training import reid as train
 from tests.benchmarks.bench_scaling import STEPS, cost
@@ -43,7 +42,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "32 bits": {"precision": "float32"},
     "16 bits": {},
     "16 bits, kernels tried out": {},
-    "16 bits, compiled": {"compiled": True},
 }
 """What each changes of the configuration.  cuDNN tries kernels out, and in 32 bits uses TF32."""
 SMALL = {

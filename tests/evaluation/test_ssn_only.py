@@ -4,10 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import StudyConfig
 from ssn3d.evaluation import ssn_only as study_metrics
-from ssn3d.runs import single as runs
 from ssn3d.synthetic.pedestrians import Pedestrians
 
 SMOKE = {
