@@ -1,4 +1,4 @@
-"""What SSN3D minimises: parts that tell themselves apart, people who do, and the sum of both."""
+"""The losses of SSN3D: of the parts (Eq. 4), of the people (Eq. 5), and their sum (Eq. 6)."""
 
 from typing import Literal
 

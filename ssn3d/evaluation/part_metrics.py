@@ -17,6 +17,11 @@ from einops import pack, rearrange, unpack
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+PCK_THRESHOLD = 0.1
+"""How far from its point a correct part may be, in frame heights."""
+PERSON_ASPECT = 0.5
+"""Width / height of a person's frame, in which re-identification measures, whatever the pixels."""
+
 
 class Spread(NamedTuple):
     """How much found - truth varies, in frame heights; see `spread`."""
@@ -72,7 +77,7 @@ def distances(found: Tensor, truth: Tensor, aspect: float) -> Tensor:
     return _distances(found, truth, aspect)
 
 
-def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = 0.1) -> Tensor:
+def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Accuracy: the percentage of correct key points (PCK) of each part, as a share in 0..1.
 
     The share of the frames with a known point n where part n is within `threshold` of it; a part

@@ -1,4 +1,4 @@
-"""Near are those whom the same neighbours take for near: re-ranking, as in a row of Table 4.
+"""Re-ranking: items are near if they have the same neighbours.  One row of Table 4 uses it.
 
 Zhong, Zheng, Cao, Li, "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
 whose equations are cited below.  What it leaves open is settled as in its authors' MATLAB code, of
@@ -7,12 +7,12 @@ which most others are ports:
 - Queries are each other's neighbours too; the paper has one probe and the gallery.
 - An item is the first of its own neighbours: one more than the k1 others, but one of the k2.
 - Distances are squared, Eq. (1), and divided by the largest in their row, so that weights lie in
-  1/e..1.  "cosine" is this between unit vectors.
+  1/e..1.  With "cosine", embeddings are first scaled to length 1.
 - Half of an odd k1 is rounded down; ports to Python round it to even.
 
-Neighbours at one distance come in order, queries before gallery; there, as the sort has it.  In two
-things that code departs from the paper and this does not: Eq. (4) asks for at least two thirds (the
-code for more), and the weights of Eq. (7) stay as they are (there they are divided by their sum).
+Neighbours at equal distance keep their order, queries before gallery; in that code the order is the
+sort's.  Twice that code departs from the paper, and this module follows the paper: Eq. (4) asks for
+at least two thirds (the code for more), and the weights of Eq. (7) are not divided by their sum.
 """
 
 import torch

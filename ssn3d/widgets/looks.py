@@ -12,7 +12,7 @@ from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import covering_clips, resized_frames
 from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.evaluation import part_metrics as alignment
+from ssn3d.evaluation import part_metrics
 from ssn3d.models.reid import ReID
 from ssn3d.training import inference
 
@@ -75,7 +75,7 @@ def look_at(config: RunConfig, model: ReID, tracklet: Tracklet, frame: int) -> L
     return Look(
         images=rearrange(images, "t c h w -> t h w c").contiguous().numpy(),
         maps=maps.numpy(),
-        places=alignment.locate(maps).numpy(),
+        places=part_metrics.locate(maps).numpy(),
         truth=None if points is None else points.labels()[shown.start : shown.stop].numpy(),
         names=part_names(config),
         named=config.strategy != "unsupervised",
@@ -107,5 +107,5 @@ def distance(look: Look, frame: int, parts: Sequence[int]) -> float:
         return float("nan")
     row = frame - look.first
     found, truth = (torch.from_numpy(p[row, list(parts)]) for p in (look.places, look.truth))
-    apart = alignment.distances(found, truth, aspect=0.5)  # as part_metrics, whatever the pixels
+    apart = part_metrics.distances(found, truth, aspect=part_metrics.PERSON_ASPECT)
     return apart[apart.isfinite()].mean().item()

@@ -19,7 +19,7 @@ from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.mars import Name, Row, format_name, read_info
-from ssn3d.evaluation import reid as evaluation
+from ssn3d.evaluation import reid
 from ssn3d.training import reid as train
 from tests.benchmarks.harness import seconds, start
 
@@ -77,9 +77,9 @@ def main() -> None:
         split = told("read", lambda: data.split_of(config))
         print([(len(part), sum(map(len, part))) for part in split], "tracklets and frames")
         model, _ = told("one step", lambda: train.fit(config, split.train))
-        result = told("evaluated", lambda: evaluation.evaluate(config, model, split))
+        result = told("evaluated", lambda: reid.evaluate(config, model, split))
         print(f"{len(result.queries)} queries count, {result.skipped} have no match")
-        print({name: round(value, 4) for name, value in evaluation.summary(result).items()})
+        print({name: round(value, 4) for name, value in reid.summary(result).items()})
 
 
 if __name__ == "__main__":
