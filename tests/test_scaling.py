@@ -1,4 +1,4 @@
-"""The simulation in `benchmarks/bench_scaling.py`: who works when, and what a paper's run complexity."""
+"""The simulation in `benchmarks/bench_scaling.py`: who works when, and what a run of the paper costs."""
 
 import json
 
