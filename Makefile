@@ -2,7 +2,7 @@
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
 # make test      style, types, unit tests, widgets, faults and clusters, notebooks
 # make unit      the unit tests alone
-# make lint      style and types alone
+# make lint      style, types, and who may import whom, alone
 # make bench     how fast, against named baselines; see tests/benchmarks/README.md
 # make torture   kills and broken files; see tests/README.md
 # make lock      pin the dependencies anew after a change in pyproject.toml
@@ -34,10 +34,11 @@ unit: $(READY)
 	$(BIN)/python -m pytest tests $(addprefix --ignore tests/,browser notebooks processes)
 
 lint: $(READY)
-	@echo "== style and types"
+	@echo "== style, types, imports"
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 bench: $(READY)
 	@for script in tests/benchmarks/bench_*.py; do \
@@ -61,7 +62,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 lock: $(READY)
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --extra notebooks --extra test -o requirements.lock pyproject.toml
 	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
 

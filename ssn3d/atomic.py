@@ -12,13 +12,16 @@ from .rng import one_thread
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into that takes the name `folder` if all goes well, and else vanishes.
+    """Write a folder that appears whole or not at all.
 
-    What a killed process left of an earlier draft is removed first, so only one process may draft a
-    folder at a time.
+    Only one process may write a folder at a time: what another one left unfinished is removed.
 
     Args:
-        folder: the final name; what stands there is replaced.
+        folder: its final name; a folder of this name is replaced.
+
+    Yields:
+        An empty folder to write into. At the end of the block it gets its final name; after an
+        exception it is removed.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -33,11 +36,15 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def build_once(root: Path, write: Callable[[Path], None]) -> Path:
-    """The folder `root`, written unless it is there already; who else asks meanwhile waits.
+    """Write a folder unless it exists; another process that asks for it meanwhile waits.
 
     Args:
-        root: the final name.
-        write: fills an empty folder, with one thread, so that the bytes do not depend on the cores.
+        root: its final name.
+        write: fills the empty folder it is given. It computes with one thread, so that the bytes do
+            not depend on the number of cores.
+
+    Returns:
+        `root`.
     """
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +56,16 @@ def build_once(root: Path, write: Callable[[Path], None]) -> Path:
 
 
 def write_file(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that holds all of `content`, or what it held before.
+    """Write a file whole, or leave it as it was.
 
     Only one process may write a file at a time.
 
+    Args:
+        path: of the file, which may exist, in an existing folder.
+        content: all its bytes.
+
     Raises:
-        OSError: it could not be written, as on a full disk.
+        OSError: the file could not be written, for example on a full disk.
     """
     draft = path.with_name(f".{path.name}.draft")
     try:

@@ -1,4 +1,4 @@
-"""What a configuration names: where its data lies, its identity, its tracklets or pictures."""
+"""The data of a run: in which folder they are, their identity, and their tracklets or pictures."""
 
 import os
 from functools import lru_cache
@@ -6,14 +6,15 @@ from importlib import import_module
 from pathlib import Path
 
 from .config import RunConfig, Settings, StudyConfig
-from .datasets import pictures
 from .datasets.frame_cache import packed
 from .datasets.identity import folder_digest
-from .datasets.pictures import Pictures
+from .datasets.images import Pictures, read_folder
 from .datasets.tracklets import Split
-from .synthetic import amber, materialise, pedestrians, random_maps
+from .synthetic import amber, pedestrians, random_maps
+from .synthetic.materialise import RenderedSet, materialise, rendered_set
 from .synthetic.pedestrians import Pedestrians
-from .synthetic.walkers.profiles import Profile
+from .synthetic.walkers import protocol, render
+from .synthetic.walkers.protocol import Profile
 
 REAL_FOLDERS = {
     "ilids_vid": "iLIDS-VID",
@@ -21,26 +22,26 @@ REAL_FOLDERS = {
     "dukemtmc": "DukeMTMC-VideoReID",
     "folder": "folder",
 }
-"""Where in the data folder each real set is expected; $SSN3D_FOLDER says it of one's own."""
+"""Where in the data folder each real set is expected; $SSN3D_FOLDER names a folder of your own."""
 
 
 def project_folder() -> Path:
-    """The checkout that ssn3d runs from; the current folder where it was installed without one."""
+    """The checkout that ssn3d runs from, or the current folder if it was installed without one."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
 
 def data_folder() -> Path:
-    """Where data sets live: $SSN3D_DATA, or data/ in the project."""
+    """The folder of all data sets: $SSN3D_DATA, or data/ in the project."""
     return Path(os.environ.get("SSN3D_DATA") or project_folder() / "data").resolve()
 
 
 def split_of(config: RunConfig) -> Split:
-    """The tracklets a run learns from and is measured on; a rendered set is made first if need be.
+    """The tracklets a run is trained and tested on; a rendered set is made first if need be.
 
     Raises:
         FileNotFoundError: a real data set is not where it is expected.
-        ValueError: it is there, but not as it should be.
+        ValueError: it is there, but damaged.
     """
     name = f"{identity_of(config)}-{config.height}x{config.width}.frames"
     root = root_of(config)
@@ -48,22 +49,22 @@ def split_of(config: RunConfig) -> Split:
 
 
 def pictures_of(config: StudyConfig) -> Pictures | Pedestrians | None:
-    """The pictures an SSN alone learns from, rendered first if need be; None for random maps.
+    """The pictures an SSN alone is trained on, rendered first if need be; None for random maps.
 
     Raises:
         FileNotFoundError: the folder of pictures, or their labels, are not there.
-        ValueError: they are there, but not as they should be.
+        ValueError: they are there, but damaged.
     """
     if config.study == "random_maps":
         return None
     size = {"height": config.height, "width": config.width}
     if config.study == "amber":
-        return pictures.read(root_of(config), **size, limit=config.pictures)
+        return read_folder(root_of(config), **size, limit=config.pictures)
     return pedestrians.read(root_of(config), **size)
 
 
 def prepare(config: Settings) -> None:
-    """Make all that a run would otherwise make when it asks for its data."""
+    """Render the data of a run ahead of time, and cache their frames."""
     if isinstance(config, RunConfig):
         split_of(config)
     elif isinstance(config, StudyConfig) and config.study != "random_maps":
@@ -71,54 +72,31 @@ def prepare(config: Settings) -> None:
 
 
 def root_of(config: RunConfig | StudyConfig) -> Path:
-    """The folder of a run's data; a rendered one is made if it does not exist."""
-    if isinstance(config, StudyConfig):
-        if config.folder is not None:
-            return Path(config.folder)
-        if config.study == "amber":
-            return amber.materialise(_generated(), count=config.pictures, seed=config.data_seed)
-        return pedestrians.materialise(_generated(), **_pedestrians(config))
-    if config.source == "real":
-        own = os.environ.get("SSN3D_FOLDER") if config.dataset == "folder" else None
-        return Path(own).resolve() if own else data_folder() / REAL_FOLDERS[config.dataset]
-    return materialise.materialise(
-        config.dataset,
-        profile_of(config),
-        _generated(),
-        seed=config.data_seed,
-        height=config.height,
-        width=config.width,
-    )
+    """The folder of a run's data; rendered data are made if they do not exist."""
+    rendered = _rendered_set(config)
+    return materialise(rendered, _generated()) if rendered else _own_folder(config)
 
 
 def is_ready(config: Settings) -> bool:
-    """Whether the data of a run is there without rendering it; a user's own counts as there."""
-    if isinstance(config, StudyConfig):
-        rendered = config.study != "random_maps" and config.folder is None
-    else:
-        rendered = isinstance(config, RunConfig) and config.source == "rendered"
-    return not rendered or (_generated() / identity_of(config)).is_dir()
+    """Whether the data of a run can be read without rendering them first."""
+    rendered = _rendered_set(config)
+    return rendered is None or (_generated() / rendered.name).is_dir()
 
 
 def identity_of(config: Settings) -> str:
-    """Names the data a run sees: other pictures have another name, copies elsewhere the same."""
+    """The identity of a run's data: the same for a copy elsewhere, another for other pixels."""
+    if rendered := _rendered_set(config):
+        return rendered.name
     if isinstance(config, StudyConfig):
-        return _identity_of_pictures(config)
-    assert isinstance(config, RunConfig)
-    if config.source == "real":
-        return _folder_digest(root_of(config))
-    return materialise.identity(
-        config.dataset,
-        profile_of(config),
-        seed=config.data_seed,
-        height=config.height,
-        width=config.width,
-    )
+        if config.study == "random_maps":
+            return f"random_maps-{config.distribution}-v{random_maps.RENDERER_VERSION}"
+        return folder_digest(_own_folder(config))  # read anew: labels change between runs
+    return _folder_digest(_own_folder(config))
 
 
 def profile_of(config: RunConfig) -> Profile:
-    """What the rendered set of a run is like."""
-    return materialise.profile_of(
+    """The profile of a run's rendered set."""
+    return protocol.profile_of(
         config.dataset,
         train_people=config.train_people,
         test_people=config.test_people,
@@ -128,26 +106,56 @@ def profile_of(config: RunConfig) -> Profile:
     )
 
 
-def _identity_of_pictures(config: StudyConfig) -> str:
-    if config.study == "random_maps":
-        return f"random_maps-{config.distribution}-v{random_maps.RENDERER_VERSION}"
-    if config.folder is not None:
-        return folder_digest(Path(config.folder))
+def _rendered_set(config: Settings) -> RenderedSet | None:
+    """How the data of a run are rendered; None if they are read from a folder, or drawn."""
+    if isinstance(config, RunConfig) and config.source == "rendered":
+        return rendered_set(
+            config.dataset,
+            render.write,
+            render.RENDERER_VERSION,
+            seed=config.data_seed,
+            height=config.height,
+            width=config.width,
+            profile=profile_of(config),
+        )
+    if (
+        not isinstance(config, StudyConfig)
+        or config.study == "random_maps"
+        or config.folder is not None
+    ):
+        return None
     if config.study == "amber":
-        return amber.identity(count=config.pictures, seed=config.data_seed, height=480, width=640)
-    return pedestrians.identity(**_pedestrians(config))
+        return rendered_set(
+            "amber",
+            amber.write,
+            amber.RENDERER_VERSION,
+            seed=config.data_seed,
+            height=480,
+            width=640,
+            count=config.pictures,
+        )
+    return rendered_set(
+        "pedestrians",
+        pedestrians.write,
+        [pedestrians.RENDERER_VERSION, render.RENDERER_VERSION, pedestrians.PROFILE],
+        seed=config.data_seed,
+        height=config.height,
+        width=config.width,
+        people=config.pictures,
+        labelled=config.labelled,
+        tracked=min(32, config.pictures - config.labelled),
+        frames=6,
+    )
 
 
-def _pedestrians(config: StudyConfig) -> dict[str, int]:
-    return {
-        "people": config.pictures,
-        "labelled": config.labelled,
-        "tracked": min(32, config.pictures - config.labelled),
-        "frames": 6,
-        "seed": config.data_seed,
-        "height": config.height,
-        "width": config.width,
-    }
+def _own_folder(config: Settings) -> Path:
+    """Where data that are not rendered are expected."""
+    if isinstance(config, StudyConfig):
+        assert config.folder is not None
+        return Path(config.folder)
+    assert isinstance(config, RunConfig)
+    own = os.environ.get("SSN3D_FOLDER") if config.dataset == "folder" else None
+    return Path(own).resolve() if own else data_folder() / REAL_FOLDERS[config.dataset]
 
 
 def _generated() -> Path:

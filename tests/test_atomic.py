@@ -17,6 +17,21 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["whole"]
 
 
+def test_what_a_killed_process_left_does_not_count(tmp_path):
+    left = tmp_path / ".set.draft"
+    left.mkdir()
+    (left / "half").touch()
+    root = build_once(tmp_path / "set", lambda draft: (draft / "whole").touch())
+    assert [path.name for path in root.iterdir()] == ["whole"]
+    assert not left.exists()
+
+
+def test_others_may_read_a_folder_as_usual(tmp_path):
+    (tmp_path / "usual").mkdir()
+    root = build_once(tmp_path / "set", lambda draft: None)
+    assert root.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_what_is_there_is_not_made_again(tmp_path):
     root = tmp_path / "deep" / "set"
     made = [build_once(root, lambda draft: (draft / "a").touch()) for _ in range(2)]

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from ssn3d import data
-from ssn3d.config import RunConfig
+from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.datasets import folder
 from ssn3d.datasets.tracklets import Split, Tracklet
-from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic import amber, pedestrians
+from ssn3d.synthetic.walkers import render
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def split(monkeypatch) -> Split:
         return Tracklet(shade, person, camera)
 
     split = Split([tracklet(1, 1), tracklet(1, 2)], [tracklet(2, 1)], [tracklet(2, 2)])
-    monkeypatch.setattr(rendered, "render", lambda *_, **__: split)
+    monkeypatch.setattr(render, "render", lambda *_, **__: split)
     return split
 
 
@@ -61,7 +62,7 @@ def test_the_rendered_set_does_not_depend_on_the_number_of_threads(
     threads = torch.get_num_threads()
     seen = []
     monkeypatch.setattr(
-        rendered, "render", lambda *_, **__: seen.append(torch.get_num_threads()) or split
+        render, "render", lambda *_, **__: seen.append(torch.get_num_threads()) or split
     )
     torch.set_num_threads(2)
     try:
@@ -88,6 +89,68 @@ def test_the_rendered_set_does_not_depend_on_the_number_of_threads(
 )
 def test_other_data_have_another_identity(tiny_config, knob):
     assert data.identity_of(replace(tiny_config, **knob)) != data.identity_of(tiny_config)
+
+
+NAMES = {
+    "mars-64x32-seed0-09a81237": RunConfig.preset("demo", "mars"),
+    "ilids_vid-64x32-seed0-1dc95a9a": RunConfig.preset("demo", "ilids_vid"),
+    "dukemtmc-64x32-seed0-100a6ae0": RunConfig.preset("demo", "dukemtmc"),
+    "amber-480x640-seed0-eea3ec2a": StudyConfig.preset("demo", "amber"),
+    "pedestrians-120x60-seed0-eac3339a": StudyConfig.preset("demo", "pedestrians"),
+    "random_maps-uniform-v1": StudyConfig.preset("demo", "random_maps", distribution="uniform"),
+}
+"""Names of what `make figures` renders: runs are found by them, so no change of the code may change
+them, unless other pixels come out."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rendered_data_keep_their_names(name):
+    assert data.identity_of(NAMES[name]) == name
+
+
+@pytest.mark.parametrize("study", ["amber", "pedestrians"])
+@pytest.mark.parametrize("change", [{"data_seed": 1}, {"pictures": 64}], ids=str)
+def test_other_pictures_have_another_identity(study, change):
+    config = StudyConfig.preset("smoke", study)
+    assert data.identity_of(replace(config, **change)) != data.identity_of(config)
+
+
+@pytest.mark.parametrize("change", [{"labelled": 7}, {"height": 64}, {"width": 32}], ids=str)
+def test_other_labels_and_sizes_of_pedestrians_have_another_identity(change):
+    config = StudyConfig.preset("smoke", "pedestrians")
+    assert data.identity_of(replace(config, **change)) != data.identity_of(config)
+
+
+@pytest.mark.parametrize(
+    ("renderer", "config"),
+    [
+        (render, RunConfig.preset("smoke", "mars")),
+        (render, StudyConfig.preset("smoke", "pedestrians")),
+        (pedestrians, StudyConfig.preset("smoke", "pedestrians")),
+        (amber, StudyConfig.preset("smoke", "amber")),
+    ],
+)
+def test_another_renderer_has_another_identity(monkeypatch, renderer, config: Settings):
+    before = data.identity_of(config)
+    monkeypatch.setattr(renderer, "RENDERER_VERSION", 99)
+    assert data.identity_of(config) != before
+
+
+def test_pictures_are_rendered_when_they_are_asked_for(elsewhere):
+    for study in ("amber", "pedestrians"):
+        config = StudyConfig.preset("smoke", study, pictures=2, labelled=1, height=32, width=16)
+        assert not data.is_ready(config)
+        found = data.pictures_of(config)
+        assert found is not None and found.frames.shape == (2, 3, 32, 16)
+        assert data.is_ready(config)
+
+
+def test_a_users_pictures_are_identified_by_what_they_are_now(tmp_path):
+    config = StudyConfig.preset("smoke", "pedestrians", folder=str(tmp_path))
+    assert data.is_ready(config) and data.root_of(config) == tmp_path
+    before = data.identity_of(config)
+    (tmp_path / "labels.json").write_text("{}")
+    assert data.identity_of(config) != before
 
 
 def test_settings_that_are_not_of_the_data_leave_their_identity(tiny_config):

@@ -1,6 +1,5 @@
 """The files around the package agree with each other and with the rules of the project."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -21,20 +20,6 @@ PINS = {
     canonicalize_name(name): Version(version)
     for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE)
 }
-ALONE = (
-    "losses",
-    "bootstrap",
-    "claim_measures",
-    "ranking",
-    "alignment",
-    "likeness",
-    "descent",
-    "parallel",
-    "settings",
-    "workers",
-    "paper",
-    "plots",
-)
 
 
 def requirements() -> list[Requirement]:
@@ -95,56 +80,6 @@ def test_every_public_name_can_be_imported():
     assert all(getattr(ssn3d, name) is not None for name in ssn3d.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         ssn3d.nonsense  # noqa: B018
-
-
-def imported(path: Path) -> set[str]:
-    """Modules of ssn3d that a source imports, as paths below the package without ending."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            home = path.parents[node.level - 1].relative_to(PACKAGE).parts
-            module = tuple(node.module.split(".")) if node.module else ()
-            names = [()] if module else [(alias.name,) for alias in node.names]
-            found |= {"/".join((*home, *module, *name)) for name in names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ssn3d"):
-            raise AssertionError(f"{path} imports {node.module} by its full name")
-    return found
-
-
-@pytest.mark.parametrize("module", ALONE)
-def test_modules_that_stand_alone_import_nothing_of_ssn3d(module):
-    assert imported(PACKAGE / f"{module}.py") == set()
-
-
-@pytest.mark.parametrize("folder", ["models", "datasets"])
-def test_models_and_data_sets_know_only_themselves(folder):
-    for path in (PACKAGE / folder).rglob("*.py"):
-        assert all(name.split("/")[0] == folder for name in imported(path)), path
-
-
-@pytest.mark.parametrize(
-    ("module", "known"),
-    [
-        ("config", {"settings"}),
-        ("study_config", {"settings"}),
-        ("retrieval", {"ranking"}),
-        ("loading", {"config", "datasets", "parallel"}),
-        (
-            "train",
-            {"config", "datasets", "losses", "models", "retrieval", "reranking", "descent"}
-            | {"loading", "parallel", "progress"},
-        ),
-        ("slurm", {"workers"}),
-        ("dispatch", {"workers"}),
-        ("study", {"study_config", "datasets", "losses", "models", "descent", "progress"}),
-        ("data", {"config", "datasets"}),
-        ("tables", {"paper", "datasets"}),
-        ("claims", {"paper_claims", "claim_measures", "bootstrap"}),
-        ("paper_claims", {"paper", "claim_measures"}),
-    ],
-)
-def test_a_module_knows_what_it_may(module, known):
-    assert {name.split("/")[0] for name in imported(PACKAGE / f"{module}.py")} <= known
 
 
 def test_nothing_but_torch_draws_random_numbers():

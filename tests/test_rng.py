@@ -1,6 +1,6 @@
 import torch
 
-from ssn3d.rng import stream
+from ssn3d.rng import between, stream, uniform
 
 
 def drawn(*key: int | str) -> list[float]:
@@ -18,7 +18,7 @@ def test_other_keys_draw_other_numbers():
     assert len({tuple(drawn(*key)) for key in keys}) == len(keys)
 
 
-def test_streams_and_the_global_seed_do_not_touch_each_other():
+def test_generators_and_the_global_seed_do_not_touch_each_other():
     with torch.random.fork_rng():
         torch.manual_seed(1)
         first, state = drawn(5), torch.get_rng_state()
@@ -26,3 +26,10 @@ def test_streams_and_the_global_seed_do_not_touch_each_other():
         assert drawn(5) == first
         torch.manual_seed(1)
         assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_uniform_draws_one_number_between_its_bounds():
+    shares = torch.rand(100, generator=stream("uniform")).tolist()
+    rng = stream("uniform")
+    found = [uniform(-2, 3, rng) for _ in shares]
+    assert found == [between(-2, 3, share) for share in shares] == [-2 + 5 * x for x in shares]

@@ -1,7 +1,7 @@
-"""Descriptions of runs: every setting that decides a number, checked, with the paper's value."""
+"""Configurations of runs: every setting that decides a number, with the paper's as default."""
 
 from .base import SCALES, Scale, Settings
-from .reid import DATASETS, SOURCES, Dataset, RunConfig
+from .reid import DATASETS, SOURCES, Dataset, RunConfig, replicates
 from .ssn_only import StudyConfig
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "Scale",
     "Settings",
     "StudyConfig",
+    "replicates",
 ]

@@ -1,4 +1,4 @@
-"""What every description of a run can do: check itself, and say where it differs from defaults."""
+"""The base of all configurations: fields are checked, and compared with their defaults."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ SCALES: tuple[str, ...] = get_args(Scale)
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of flat, frozen descriptions.  Fields are checked against their annotations.
+    """Base of flat, frozen configurations; fields are checked against their annotations.
 
     Raises:
         ValueError: a field is of the wrong kind or out of range; says what was expected.
@@ -20,7 +20,7 @@ class Settings:
     COUNTS: ClassVar[tuple[str, ...]] = ()
     """Fields that are at least 1."""
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {}
-    """Least and most of other numbers; nothing lies in a range that is not finite."""
+    """Smallest and largest value of other numbers; infinity and NaN are in no range."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -38,7 +38,7 @@ class Settings:
 
     @classmethod
     def check_names(cls, changes: Iterable[str]) -> None:
-        """Raise ValueError for a name that is no field, with the nearest one that is."""
+        """Raise ValueError if a name is not a field; the message gives the nearest field."""
         known = [field.name for field in fields(cls)]
         for name in changes:
             if name not in known:
@@ -47,7 +47,7 @@ class Settings:
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults, and those that have none.
 
-        So a field that is added later, with the former behaviour as its default, renames no run.
+        So a field that is added later renames no run, if its default is the former behaviour.
         """
         values = ((field, getattr(self, field.name)) for field in fields(self))
         return {field.name: value for field, value in values if value != field.default}
@@ -64,25 +64,25 @@ def check(name: str, value: object, kind: Any) -> None:
             + nearest(value, options)
         )
     kinds = options or (kind,)
-    if isinstance(value, bool) and bool not in kinds:
-        pass  # True is an int to Python, but never a number of people
-    elif isinstance(value, kinds) or (float in kinds and isinstance(value, int)):
-        return
+    # True is an int to Python, but never a number of people.
+    if bool in kinds or not isinstance(value, bool):
+        if isinstance(value, kinds) or (float in kinds and isinstance(value, int)):
+            return
     wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
     raise ValueError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
-    """ "; did you mean ...?" where one of the known names is close, else nothing."""
+    """The text "; did you mean ...?" if one of the known names is close, else an empty one."""
     close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def affordable_precision() -> str:
-    """What the small scales compute with on this machine.
+    """The number format of the small scales on this machine.
 
-    bfloat16, unless the processor lacks AVX-512: there it takes five times as long as float32
-    (tests/benchmarks/bench_cpus.py).
+    This is bfloat16, or float32 if the processor lacks AVX-512: without it, bfloat16 takes five
+    times as long (tests/benchmarks/bench_cpus.py).
     """
     from torch.backends.cpu import get_cpu_capability
 

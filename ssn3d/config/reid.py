@@ -1,22 +1,9 @@
-"""One flat description of a run, its three scales, and the name that follows from all of it."""
+"""The configuration of a re-identification run, and its presets at three scales."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from .base import SCALES, Scale, Settings, affordable_precision, check, nearest
-
-__all__ = [
-    "DATASETS",
-    "PRESETS",
-    "SCALES",
-    "SOURCES",
-    "Dataset",
-    "RunConfig",
-    "Scale",
-    "Source",
-    "Strategy",
-    "nearest",
-]
+from .base import Scale, Settings, affordable_precision, check
 
 Published = Literal["ilids_vid", "mars", "dukemtmc"]
 Dataset = Literal[Published, "folder"]
@@ -24,34 +11,34 @@ Source = Literal["rendered", "real"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
 DATASETS: tuple[str, ...] = get_args(Published)
-"""Of the paper, which are rendered too; "folder" is a reader's own set."""
+"""The paper's data sets, which can be rendered; "folder" is a data set of your own."""
 SOURCES: tuple[str, ...] = get_args(Source)
 
 
 @dataclass(frozen=True)
 class RunConfig(Settings):
-    """All that decides the numbers of a run.  Defaults are the paper's for MARS; see `preset`.
+    """All settings that decide the numbers of a run.  Defaults are the paper's for MARS.
 
-    Quotes are the paper's own words; fields without one are choices it leaves open.
+    Quotes are the paper's own words; fields without a quote are choices that it leaves open.
     """
 
     # data
     dataset: Dataset
     source: Source = "rendered"
     split: int = 0
-    """Which of the ten divisions of iLIDS-VID; the other sets have one, number 0."""
+    """Which of the ten splits of iLIDS-VID; the other sets have one, number 0."""
     height: int = 256
     width: int = 128
     data_seed: int = 0
     train_people: int | None = None
-    """Rendered sets only, as the next four; None keeps what the profile of the set says."""
+    """Rendered sets only, like the next four; None: as in the profile of the set."""
     test_people: int | None = None
     longest_tracklet: int | None = None
     """Frames."""
     jitter: float | None = None
-    """How far the person strays from the middle of the box, as a share of it."""
+    """How far the person is from the middle of the box, as a share of the box."""
     label_noise: float = 1.0
-    """How badly the pose estimator does: 1 as expected of one on such footage, 0 perfect."""
+    """Errors of the pose estimator: 0 none, 1 as expected on such pictures, 2 twice that."""
 
     # model
     aggregator: str = "ssn3d"
@@ -73,12 +60,12 @@ class RunConfig(Settings):
     ssn_weight: float = 0.1
     """Lambda: 0.1 on iLIDS-VID and MARS, 0.05 on DukeMTMC-VideoReID."""
     ssn_reduction: Literal["mean", "sum"] = "sum"
-    """How Eq. (4) adds the parts up: "sum" as printed; see `losses.ssn_loss`."""
+    """How Eq. (4) adds up the parts: "sum" as printed; see `losses.ssn_loss`."""
     margin: float = 0.3
     labelled_frames: int | None = 2
     """ "We select two images with high-quality labels from each video tracklet"; None: all."""
     labelled_per_clip: int = 2
-    """How many of them go with a clip; where there are more, each clip draws anew."""
+    """How many of them are added to each clip; if there are more, they are drawn at random."""
 
     # optimisation
     epochs: int = 150
@@ -94,7 +81,7 @@ class RunConfig(Settings):
     clip_frames: int = 4
     clip_stride: int = 8
     dense_chunks: bool = True
-    """Cut long training tracklets of iLIDS-VID and DukeMTMC-VideoReID in several, as AP3D does."""
+    """Cut long training tracklets of iLIDS-VID and DukeMTMC-VideoReID into several, as AP3D."""
     flip: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: automatic mixed precision, weights stay float32."""
@@ -104,7 +91,7 @@ class RunConfig(Settings):
     test_frames: int = 32
     """ "Each video tracklet is split into multiple 32-frame video clips"."""
     test_protocol: Literal["split", "full"] = "split"
-    """split: each clip as strided snippets of `clip_frames`, as in training; full: as it is."""
+    """split: each clip is cut into strided snippets of `clip_frames`, as in training; full: not."""
     metric: Literal["euclidean", "cosine"] = "euclidean"
 
     COUNTS = (
@@ -127,7 +114,7 @@ class RunConfig(Settings):
         if self.dataset == "folder" and self.source == "rendered":
             raise ValueError(
                 'dataset="folder" is a set of your own, and nothing is rendered for it: set '
-                'source="real", and the environment variable SSN3D_FOLDER to where it lies'
+                'source="real", and the environment variable SSN3D_FOLDER to where it is'
             )
         if not 0 <= self.split < (10 if self.dataset == "ilids_vid" else 1):
             raise ValueError(
@@ -169,22 +156,36 @@ class RunConfig(Settings):
 
     @classmethod
     def preset(cls, scale: Scale, dataset: Dataset, **changes: Any) -> "RunConfig":
-        """The settings of one scale on one data set, with any field changed by name.
+        """The settings of one scale on one data set.
+
+        Args:
+            scale: smoke, demo or paper.
+            dataset: one of the paper's, or "folder".
+            changes: any other field by name; it replaces the preset's value.
 
         Raises:
             ValueError: an unknown scale, data set or field, with the nearest known one.
         """
         check("scale", scale, Scale)
-        check("dataset", dataset, Dataset)
         cls.check_names(changes)
         if scale != "paper":
             changes = {"precision": affordable_precision()} | changes
-        changes = {"dataset": dataset} | PRESETS[scale] | OF_SETS.get(dataset, {}) | changes
-        return replace(cls(dataset="mars"), **changes)
+        return cls(dataset, **(PRESETS[scale] | OF_SETS.get(dataset, {}) | changes))
+
+
+def replicates(config: RunConfig, seeds: int) -> list[RunConfig]:
+    """The same run with the seeds 0, 1, 2, ..., on iLIDS-VID each with the next of its ten splits.
+
+    Args:
+        config: whose seed and split are replaced.
+        seeds: how many runs.
+    """
+    splits = 10 if config.dataset == "ilids_vid" else 1
+    return [replace(config, seed=seed, split=seed % splits) for seed in range(seeds)]
 
 
 _SMALL = {
-    # Not in the paper: a trunk and a schedule that two CPU cores can afford
+    # Not in the paper: a backbone and a schedule that two CPU cores can afford
     "height": 64,
     "width": 32,
     "backbone": "small",
@@ -219,9 +220,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Not in the paper: mixed precision, which accelerators are built for
     "paper": {"precision": "bfloat16"},
 }
-"""What each scale changes of the paper's settings."""
+"""How each scale differs from the paper's settings."""
 OF_SETS: dict[str, dict[str, Any]] = {
     "dukemtmc": {"ssn_weight": 0.05},
     "folder": {"source": "real", "strategy": "unsupervised"},
 }
-"""What is otherwise on one data set than on MARS, where the defaults are from."""
+"""How the settings of a data set differ from those of MARS, which are the defaults."""

@@ -1,6 +1,6 @@
-"""One flat description of a run of the SSN alone, and its three scales.  Section "Study on SSN"."""
+"""The configuration of a run of the SSN alone (Section "Study on SSN"), at three scales."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .base import Scale, Settings, affordable_precision, check
@@ -13,17 +13,17 @@ DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
 @dataclass(frozen=True)
 class StudyConfig(Settings):
-    """All that decides the numbers of a run.  What a field means without a unit is in pixels.
+    """All settings that decide the numbers of a run.  Heights and widths are in pixels.
 
-    Quotes are the paper's own words; fields without one are choices it leaves open.
+    Quotes are the paper's own words; fields without a quote are choices that it leaves open.
     """
 
     # data
     study: Study
     distribution: Distribution = "normal"
-    """Of random maps; see `datasets.random_maps.draw`."""
+    """Of random maps; see `synthetic.random_maps.draw`."""
     folder: str | None = None
-    """Pictures of your own; None renders them.  Labels, if any, are in its labels.json."""
+    """Pictures of your own; None renders them.  Their labels, if any, are in its labels.json."""
     pictures: int = 128
     """ "We paint 128 different paintings", "the 128 pedestrian bounding boxes"."""
     height: int = 16
@@ -40,21 +40,21 @@ class StudyConfig(Settings):
     hidden: int = 512
     """K of the attention classifier."""
     padding: Literal["same", "valid"] = "valid"
-    """Zeros around a map make windows at its border unlike all others: even a map of ones has
-    parts then."""
+    """With "same", zeros around a map make windows at its border differ from all others, so even
+    a map of ones has parts."""
 
     # training
     strategy: Literal["unsupervised", "semi-supervised"] = "unsupervised"
     labelled: int = 16
     """ "We manually labeled 16 of them (not all of them)"."""
     labelled_steps: int = 0
-    """Steps on labelled pictures alone, before those on all: "After that, we continue training SSN
-    with unlabeled data"."""
+    """Steps on labelled pictures alone, before the steps on all: "After that, we continue training
+    SSN with unlabeled data"."""
     keep_labels: bool = False
-    """Whether labelled pictures stay in as anchors after `labelled_steps`: "we feed the network
-    with labeled and unlabeled data at the same time", says the method's section, not this one."""
+    """Whether labelled pictures stay in the batches as anchors after `labelled_steps`: "we feed the
+    network with labeled and unlabeled data at the same time" (in the method's section only)."""
     steps: int = 400
-    """Steps without labels; 0 keeps what came before."""
+    """Steps without labels, after `labelled_steps`."""
     batch: int = 128
     learning_rate: float = 3e-4
     weight_decay: float = 5e-4
@@ -98,13 +98,18 @@ class StudyConfig(Settings):
             )
         if self.study == "random_maps" and (self.backbone, self.folder) != ("none", None):
             raise ValueError(
-                "random maps are drawn and need no trunk: use backbone='none' and folder=None, "
+                "random maps are drawn and need no backbone: use backbone='none' and folder=None, "
                 f"got {self.backbone!r} and {self.folder!r}"
             )
 
     @classmethod
     def preset(cls, scale: Scale, study: Study, **changes: Any) -> "StudyConfig":
-        """The settings of one scale for one study, with any field changed by name.
+        """The settings of one scale for one study.
+
+        Args:
+            scale: smoke, demo or paper.
+            study: which pictures or maps.
+            changes: any other field by name; it replaces the preset's value.
 
         Raises:
             ValueError: an unknown scale, study or field, with the nearest known one.
@@ -114,7 +119,7 @@ class StudyConfig(Settings):
         cls.check_names(changes)
         if scale == "demo":
             changes = {"precision": affordable_precision()} | changes
-        return replace(cls(study), **(PAPER[study] | SMALLER[scale][study] | changes))
+        return cls(study, **(PAPER[study] | SMALLER[scale][study] | changes))
 
 
 PAPER: dict[str, dict[str, Any]] = {
@@ -140,7 +145,7 @@ PAPER: dict[str, dict[str, Any]] = {
         "steps": 400,
     },
 }
-"""What each study changes of the settings above, which are those of the first."""
+"""How the settings of each study differ from the defaults, which are those of the first."""
 
 SMALLER: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {
@@ -194,4 +199,4 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
     },
     "paper": {"random_maps": {}, "amber": {}, "pedestrians": {"pretrained": True}},
 }
-"""What each scale changes of a study's settings."""
+"""How each scale differs from the settings of a study."""

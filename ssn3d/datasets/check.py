@@ -1,7 +1,7 @@
-"""Whether a copy of a data set is whole, line by line: the work of `ssn3d check-data`.
+"""Check whether a copy of a data set is complete: the work of `ssn3d check-data`.
 
-Reading is left to the readers, which stop at the first problem; around them this says what was
-found where, how the counts compare with the published ones, and whether frames can be opened.
+The readers read it, and stop at the first problem. Around them, this module reports what was found
+where, how the counts compare with the published ones, and whether frames can be opened.
 """
 
 from bisect import bisect
@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import torch
 
 from . import dukemtmc, ilids_vid, mars
-from .ilids_vid_splits import SPLIT_FILES
 from .images import read_image
 from .tracklets import Split, Tracklet, summarise
 
@@ -48,20 +47,23 @@ PUBLISHED = {  # fields of `Summary`; unasked: people whom no query asks for
 
 
 class Line(NamedTuple):
-    """One thing found; a warning stops no run. The last is the verdict: "ok" or "fatal"."""
+    """One thing found; only "fatal" makes the data set unusable."""
 
     level: Literal["ok", "warning", "fatal"]
     text: str
 
 
 def check(name: str, root: Path, *, sample: int = 64, seed: int = 0) -> Iterator[Line]:
-    """Look a copy of a data set over; lines come as things are found.
+    """Check a copy of a data set.
 
     Args:
         name: mars, ilids_vid or dukemtmc.
         root: as for the reader of that set.
         sample: how many frames to open, spread evenly, beside the first of each list.
         seed: which ones; another seed opens others.
+
+    Yields:
+        One line for each thing found, as soon as it is found; the last is the verdict.
     """
     if name not in READERS:
         raise ValueError(f"data set: expected one of {', '.join(READERS)}, got {name!r}")
@@ -95,7 +97,9 @@ def _places(name: str, root: Path) -> Iterator[Line]:
         yield Line("ok", f"layout: a variant, the set lies in {home}")
     if name == "ilids_vid":
         around = [root.parent if home == root else root, root, *places]
-        yield _place("train and test people", [p / file for file in SPLIT_FILES for p in around])
+        yield _place(
+            "train and test people", [p / file for file in ilids_vid.SPLIT_FILES for p in around]
+        )
     if name == "mars":
         for part in ("train", "test"):
             yield from _name_list(home / f"bbox_{part}", home / "info" / f"{part}_name.txt")
@@ -109,7 +113,7 @@ def _place(expected: str, paths: Sequence[Path]) -> Line:
 
 
 def _name_list(boxes: Path, listed: Path) -> Iterator[Line]:
-    """The variant of a list of MARS and its images, and which frames it misses."""
+    """Which variant of MARS a list of names and its images are, and which frames are missing."""
     if (boxes / boxes.name).is_dir():
         boxes /= boxes.name
         yield Line("ok", f"layout: a variant, the images lie in {boxes}")

@@ -64,7 +64,7 @@ class Clips(Dataset[Clip]):
             frames: t, frames a clip.
             stride: distance between them, where a tracklet is long enough.
             size: height and width in pixels that frames are resized to.
-            flip: mirror half of the clips, all frames of a clip alike.
+            flip: mirror half of the clips, each as a whole.
             points: give the estimated points of the clip's frames (supervised strategy).
             labelled: how many frames of a tracklet have labels (semi-supervised strategy); None:
                 all.
@@ -105,7 +105,7 @@ def _worth_labelling(tracklet: Tracklet, count: int | None) -> list[int]:
 
 
 def _draw(frames: list[int], count: int, random: torch.Generator) -> list[int]:
-    """So many of some frames, in order; too few of them are repeated, so that clips can be stacked.
+    """`count` of `frames` at random, in order; too few are repeated, so that clips can be stacked.
 
     Where there is nothing to choose, nothing is drawn.
     """
@@ -151,13 +151,20 @@ def chunks(tracklet: Tracklet, step: int, span: int) -> list[Tracklet]:
 class IdentitySampler:
     """Batches of several clips of each of several people, without end.
 
-    In each pass every person's tracklets are shuffled and dealt in groups of `clips_per_id`; a
+    In each pass every person's tracklets are shuffled and divided into groups of `clips_per_id`; a
     remainder is left out of that pass, and a person with too few tracklets repeats some.  A batch
     takes the groups of `ids_per_batch` different people; groups that fill no batch are left out.
     """
 
     def __init__(self, people: Sequence[int], ids_per_batch: int, clips_per_id: int, seed: int = 0):
-        """people: the person on each tracklet."""
+        """Group the tracklets by person.
+
+        Args:
+            people: the person on each tracklet.
+            ids_per_batch: different people in a batch.
+            clips_per_id: clips of each of them.
+            seed: of the order of tracklets and people, and of the clips' random streams.
+        """
         self.tracklets: dict[int, list[int]] = defaultdict(list)
         for index, person in enumerate(people):
             self.tracklets[person].append(index)
@@ -174,31 +181,28 @@ class IdentitySampler:
         self.ids_per_batch, self.clips_per_id, self.seed = ids_per_batch, clips_per_id, seed
 
     def one_pass(self, number: int) -> list[list[int]]:
-        """The batches of one pass over the data, as positions in `people`."""
+        """The batches of pass `number` over the data, as positions in `people`."""
         random = stream("identities", self.seed, number)
-        groups: list[list[int]] = []
-        for tracklets in self.tracklets.values():
+        groups: list[tuple[int, list[int]]] = []
+        for person, tracklets in self.tracklets.items():
             order = torch.randperm(len(tracklets), generator=random).tolist()
             if len(order) < self.clips_per_id:
                 order = torch.randint(
                     len(tracklets), (self.clips_per_id,), generator=random
                 ).tolist()
-            dealt = [tracklets[i] for i in order]
-            last = len(dealt) - self.clips_per_id
-            groups += [
-                dealt[i : i + self.clips_per_id] for i in range(0, last + 1, self.clips_per_id)
-            ]
-        owner = {index: person for person, own in self.tracklets.items() for index in own}
+            shuffled = [tracklets[i] for i in order]
+            for end in range(self.clips_per_id, len(shuffled) + 1, self.clips_per_id):
+                groups.append((person, shuffled[end - self.clips_per_id : end]))
         waiting = [groups[i] for i in torch.randperm(len(groups), generator=random).tolist()]
         batches: list[list[int]] = []
         while True:
             batch: dict[int, list[int]] = {}
             rest = []
-            for group in waiting:
-                if len(batch) < self.ids_per_batch and owner[group[0]] not in batch:
-                    batch[owner[group[0]]] = group
+            for person, group in waiting:
+                if len(batch) < self.ids_per_batch and person not in batch:
+                    batch[person] = group
                 else:
-                    rest.append(group)
+                    rest.append((person, group))
             if len(batch) < self.ids_per_batch:
                 return batches
             batches.append([index for group in batch.values() for index in group])
@@ -221,8 +225,11 @@ def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[in
     Args:
         length: frames in the tracklet.
         clip: frames in a clip, 32 in the paper.
-        multiple: a last, shorter clip repeats its frames from its start until it has a multiple
-            of so many, for it to be cut in snippets.
+        multiple: a last, shorter clip repeats its frames from its start until their number is a
+            multiple of this, so that it can be cut in snippets.
+
+    Returns:
+        The frame numbers of each clip, from 0.
     """
     clips = [list(range(start, min(start + clip, length))) for start in range(0, length, clip)]
     last = clips[-1]
@@ -232,14 +239,14 @@ def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[in
 
 
 def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, ...]) -> Tensor:
-    """Some frames of a tracklet as uint8 [t 3 H W]; boxes that change from frame to frame may."""
+    """Some frames of a tracklet as uint8 [t 3 H W] of one size, whatever their own sizes."""
     if isinstance(tracklet.frames, Tensor):
         return resized(load_frames(tracklet, indices), size)
     return torch.cat([resized(read_image(tracklet.frames[i])[None], size) for i in indices])
 
 
 def resized(frames: Tensor, size: tuple[int, ...]) -> Tensor:
-    """uint8 [t 3 H W] in the given height and width."""
+    """Frames uint8 [t 3 H W] resized to a height and a width."""
     if tuple(frames.shape[-2:]) == size:
         return frames
     return F.interpolate(frames, size, mode="bicubic", antialias=True)

@@ -1,4 +1,4 @@
-"""Key points of images in COCO's key-point JSON, which labelling tools read and write.
+"""Read and write the key points of images in COCO's JSON, which labelling tools understand.
 
 COCO counts in pixels from the upper left corner of the image: x = 0 is its left edge and x = width
 its right edge, so a share of the frame times the width is x, and the middle of the first pixel is
@@ -6,7 +6,6 @@ at 0.5. A tool that calls that middle 0 is off by half a pixel, which nothing he
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from ssn3d.atomic import write_file
 
 LARGEST = 1e6
 """Pixels; a number beyond it is damage."""
@@ -33,8 +34,10 @@ class Labels(NamedTuple):
 def read(path: Path) -> Labels:
     """Read a file of key points.
 
-    One category has key points; annotations of others, boxes say, are passed over. Images without
-    an annotation have no entry.
+    One category must have key points; annotations of others, such as boxes, are skipped.
+
+    Returns:
+        The labels; images without an annotation have no entry.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -49,7 +52,7 @@ def read(path: Path) -> Labels:
 
 
 def write(labels: Labels, path: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
-    """Write a file that `read` understands and labelling tools open; it appears whole or not.
+    """Write a file that `read` and labelling tools understand; it appears whole or not at all.
 
     Args:
         labels: the points; those that are NaN are written as not labelled.
@@ -91,12 +94,7 @@ def write(labels: Labels, path: Path, sizes: Mapping[str, tuple[int, int]]) -> N
             )
     category = {"id": 1, "name": "person", "keypoints": list(labels.parts), "skeleton": []}
     document = {"images": images, "annotations": annotations, "categories": [category]}
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_file(path, (json.dumps(document, allow_nan=False) + "\n").encode())
 
 
 def _labels(document: Any) -> Labels:

@@ -1,6 +1,6 @@
-"""DukeMTMC-VideoReID on disk: in each list a folder for each person, in it one for each tracklet.
+"""DukeMTMC-VideoReID on disk: train, query and gallery with a folder for each person and tracklet.
 
-Names carry the frame number inside the tracklet, which may begin late, and that of the whole video.
+File names have the frame's number in the tracklet, which may begin late, and in the whole video.
 The set was withdrawn in 2019; this reads copies that a user has, and sets in its layout.
 """
 
@@ -11,15 +11,17 @@ from typing import NamedTuple
 
 from .layout import (
     FrameFiles,
+    Planned,
     attach_points,
     check_not_empty,
+    check_writable,
     list_files,
     list_folders,
     locate,
     tracklet_of,
+    write_tracklets,
 )
 from .tracklets import Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
 
 PARTS = ("train", "query", "gallery")
 TREE = """\

@@ -1,4 +1,4 @@
-"""Tracklets of one's own on disk: a folder for each person, camera and tracklet, named freely."""
+"""A data set of your own on disk: a folder for each person, camera and tracklet, with any names."""
 
 import csv
 import re
@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from .layout import FrameFiles, attach_points, list_files, list_folders, locate
+from .layout import (
+    FrameFiles,
+    Planned,
+    attach_points,
+    check_writable,
+    list_files,
+    list_folders,
+    locate,
+    write_tracklets,
+)
 from .tracklets import JUNK, Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 ROLES = ("train", "test", "query", "gallery", "query-only", "ignore")
@@ -31,17 +39,17 @@ class Place(NamedTuple):
 
 
 def read(root: Path) -> Split:
-    """Read a data set of one's own, without opening an image.
+    """Read a data set of your own, without opening an image.
 
     People and cameras are numbered from 1 in the order of their names, 2 before 10; frames are in
-    that order too. A name that begins with ".", "__" or "@" is a system's and does not count.
+    that order too. Names that begin with ".", "__" or "@" are left by systems and do not count.
 
     In split.csv a tracklet has the role of its own row, else of its camera's (no tracklet given),
     else of its person's: train; test, where the first such tracklet of a person at a camera is a
     query and all are in the gallery; query, in the gallery too; gallery; query-only, outside the
-    gallery as in iLIDS-VID; ignore. Without it, every second person by name, or the only one, is
-    tested with; but people whom one camera saw are all trained with: a match must come from another
-    camera, so that in testing they could only be wrong answers.
+    gallery as in iLIDS-VID; ignore. Without the file, every second person by name, or the only one,
+    is for testing. People whom one camera saw are all for training: as a match must come from
+    another camera, in testing they could only be wrong answers.
 
     Args:
         root: folder of the people's folders; links in it are followed.
@@ -79,12 +87,12 @@ def write(split: Split, root: Path) -> None:
     split = split._replace(gallery=[t for t in split.gallery if t.person != JUNK])
     check_writable(split, root, list_files(root, "") if root.is_dir() else ())
     asked, held = ({id(tracklet) for tracklet in part} for part in (split.query, split.gallery))
-    cast = [(t, "train") for t in split.train]
-    cast += [(t, "query" if id(t) in asked else "gallery") for t in split.gallery]
-    cast += [(t, "query-only") for t in split.query if id(t) not in held]
-    cast.sort(key=lambda pair: (pair[0].person, pair[0].camera))
+    listed = [(t, "train") for t in split.train]
+    listed += [(t, "query" if id(t) in asked else "gallery") for t in split.gallery]
+    listed += [(t, "query-only") for t in split.query if id(t) not in held]
+    listed.sort(key=lambda pair: (pair[0].person, pair[0].camera))
     plan, roles = [], {}
-    for number, (t, role) in enumerate(cast, start=1):
+    for number, (t, role) in enumerate(listed, start=1):
         place = Place(f"person{t.person:04}", f"camera{t.camera}", f"tracklet{number:04}")
         names = [f"{i:06}{_ending(frame)}" for i, frame in enumerate(t.frames, start=1)]
         plan.append(Planned(t, "/".join(place), names))

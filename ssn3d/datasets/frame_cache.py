@@ -1,4 +1,4 @@
-"""All frames of a small data set in one file: decoded once, then mapped into memory."""
+"""A cache of all frames of a small data set: one file, decoded once, then mapped into memory."""
 
 import logging
 from collections.abc import Sequence
@@ -10,17 +10,19 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from ssn3d.atomic import write_file
+
 from .clips import resized_frames
 from .tracklets import Split, Tracklet
 
-MOST = 2**29
+LARGEST = 2**29
 """Bytes of frames that are worth a file; a set with more is read image by image."""
 
 log = logging.getLogger(__name__)
 
 
 def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
-    """The same tracklets with frames [t 3 H W] uint8 of one size, as views of a mapped file.
+    """The same split with frames in memory, [t 3 H W] uint8 of one size, as views of a mapped file.
 
     Every process that maps the file shares one copy of it in memory, and nothing is decoded again.
 
@@ -31,7 +33,7 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
             others wait.
 
     Returns:
-        The split as it came if its frames would take more than `MOST` bytes.
+        The split as it came if its frames would take more than `LARGEST` bytes.
 
     Raises:
         FileNotFoundError: see `tracklets.load_frames`, as is the next.
@@ -40,7 +42,7 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
     tracklets = _in_order(split)
     ends = [0, *torch.tensor([len(t) for t in tracklets]).cumsum(0).tolist()]
     shape = (ends[-1], 3, *size)
-    if not 0 < torch.Size(shape).numel() <= MOST:
+    if not 0 < torch.Size(shape).numel() <= LARGEST:
         return split
     pixels = _pixels(tracklets, shape, file)
     views = {
@@ -63,12 +65,9 @@ def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -
         with FileLock(file.with_name(f"{file.name}.lock")):
             if not _is_whole(file, count):
                 pixels = torch.cat([resized_frames(t, range(len(t)), shape[2:]) for t in tracklets])
-                draft = file.with_name(f".{file.name}.draft")
                 try:
-                    draft.write_bytes(pixels.numpy().data)  # `tofile` keeps silent on a full disk
-                    draft.replace(file)
+                    write_file(file, pixels.numpy().data)
                 except OSError as error:  # it is only slower without the file
-                    draft.unlink(missing_ok=True)
                     log.warning("%s could not be written (%s); frames stay in memory", file, error)
                     return pixels
     return torch.from_file(str(file), shared=False, size=count, dtype=torch.uint8).view(shape)

@@ -1,4 +1,4 @@
-"""Digests that tell two data sets, or two sets of settings, apart."""
+"""Digests that identify data sets and settings."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ LISTS = (".mat", ".txt", ".json", ".npz", ".csv")
 
 
 def digest(value: Any) -> str:
-    """Eight hexadecimal digits that stand for a value made of JSON's types."""
+    """Eight hexadecimal digits that identify a value made of JSON's types."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -1,16 +1,34 @@
-"""iLIDS-VID on disk: each person's walk past two cameras, and ten ways to halve the people.
+"""iLIDS-VID on disk: two tracklets of each person, and ten splits into training and test people.
 
-The split file counts people by their place in the sorted folders, not by their own number.
+The split file numbers people by their place in the sorted folders, not by their own number.
 """
 
+import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .ilids_vid_splits import SPLIT_FILES, read_split, write_splits
-from .layout import attach_points, check_not_empty, list_files, list_folders, locate, tracklet_of
+import numpy as np
+import torch
+
+from .layout import (
+    Planned,
+    attach_points,
+    check_not_empty,
+    check_writable,
+    list_files,
+    list_folders,
+    locate,
+    tracklet_of,
+    write_tracklets,
+)
+from .matlab import read_array, write_array
 from .tracklets import Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
+
+SPLIT_FILES = ("train-test people splits/train_test_splits_ilidsvid.mat", "splits.json")
+"""Relative to the root; the second is not shipped but made by loaders like torchreid's."""
+SPLITS = 10
 
 TREE = f"""\
   iLIDS-VID/
@@ -36,9 +54,9 @@ def read(root: Path, split: int = 0, *, test_half: Literal["first", "last"] = "f
     Args:
         root: folder of i-LIDS-VID and of the split folder, or i-LIDS-VID itself.
         split: which of the ten, from 0. Published results are the mean over all ten, or one.
-        test_half: which half of the split file's columns names the people to test with: "first"
-            as in torchreid and AP3D, "last" as in SCAN, GRL and TF-CLIP. A splits.json says it
-            by itself.
+        test_half: which half of the split file's columns are the test people: "first" as in
+            torchreid and AP3D, "last" as in SCAN, GRL and TF-CLIP. A splits.json needs no such
+            choice.
 
     Returns:
         By person: in train both tracklets of the training people, in query those of the test
@@ -54,7 +72,7 @@ def read(root: Path, split: int = 0, *, test_half: Literal["first", "last"] = "f
     home = locate((root, *inner), ("sequences/cam1", "sequences/cam2"), TREE)
     outer = root.parent if home == root else root
     people = _people(home / "sequences")
-    train, test = read_split((outer, root, *inner), people, split, test_half == "first")
+    train, test = _read_split((outer, root, *inner), people, split, test_half == "first")
 
     tracklets = attach_points(
         [_tracklet(home, camera, person) for camera in (1, 2) for person in people], outer
@@ -84,7 +102,7 @@ def write(split: Split, root: Path) -> None:
         root: folder to write to, without a data set in it.
 
     Raises:
-        ValueError: the split is empty or cannot be said in this layout.
+        ValueError: the split is empty or cannot be stored in this layout.
         FileExistsError: there is a data set in `root` already.
     """
     check_writable(split, root, ("i-LIDS-VID", *SPLIT_FILES))
@@ -117,7 +135,7 @@ def write(split: Split, root: Path) -> None:
         folder = f"i-LIDS-VID/sequences/cam{camera}/person{person:03}"
         plan.append(Planned(tracklet, folder, names))
     write_tracklets(plan, root)
-    write_splits(root, [person in test for person in people])
+    _write_splits(root, [person in test for person in people])
 
 
 def parse_name(text: str) -> Name:
@@ -155,3 +173,101 @@ def _tracklet(home: Path, camera: int, person: str) -> Tracklet:
     folder = home / "sequences" / f"cam{camera}" / person
     number = int(person.removeprefix("person").removeprefix("_"))
     return tracklet_of(folder, list_files(folder, ".png"), parse_name, number, camera)
+
+
+def _read_split(
+    places: Sequence[Path], people: list[str], split: int, test_first: bool
+) -> tuple[list[str], list[str]]:
+    """The names of the people to train with and of those to test with.
+
+    Args:
+        places: folders where the split files may lie; a .mat in any of them goes first.
+        people: the names of all person folders, sorted.
+        split: which split, from 0.
+        test_first: whether the first half of the .mat's columns is for testing.
+
+    Raises:
+        FileNotFoundError: there is no split file; names every place looked at.
+        ValueError: the file has no such split, or speaks of other people.
+    """
+    paths = list(dict.fromkeys(place / file for file in SPLIT_FILES for place in places))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        looked = "\n  ".join(map(str, paths))
+        raise FileNotFoundError(
+            f"no file of train and test people; looked for\n  {looked}\nput the folder of splits "
+            "beside i-LIDS-VID, as in the archive"
+        )
+    if path.suffix == ".json":
+        named = _read_json(path)
+        _check_split(split, len(named), path)
+        train, test = named[split]
+    else:
+        positions = _read_positions(path, len(people))
+        _check_split(split, len(positions), path)
+        names = [people[position - 1] for position in positions[split]]
+        half = len(names) // 2
+        train, test = (names[half:], names[:half]) if test_first else (names[:half], names[half:])
+    unknown = sorted({*train, *test} - set(people))
+    twice = sorted(set(train) & set(test))
+    if unknown or twice:
+        raise ValueError(
+            f"{path}, split {split}: expected folders of people, each in train or in test, got "
+            + (f"{unknown[0]}, which is no folder" if unknown else f"{twice[0]} in both")
+            + "; take the file and the images from one copy of the data set"
+        )
+    return train, test
+
+
+def _write_splits(root: Path, test: list[bool]) -> None:
+    """Write the MATLAB file: split 0 as given, then nine random ones, always the same.
+
+    Args:
+        root: folder of the data set.
+        test: whether each person is to test with, in the order of the sorted folders; for half of
+            them, rounded down.
+    """
+    given = sorted(range(len(test)), key=lambda position: not test[position])
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.randperm(len(test), generator=generator).tolist() for _ in range(SPLITS - 1)]
+    path = root / SPLIT_FILES[0]
+    path.parent.mkdir(parents=True)
+    write_array(path, "ls_set", np.array([given, *drawn]) + 1)
+
+
+def _check_split(split: int, splits: int, path: Path) -> None:
+    if not 0 <= split < splits:
+        raise ValueError(f"split: expected 0 to {splits - 1} of {path}, got {split}")
+
+
+def _read_positions(path: Path, people: int) -> list[list[int]]:
+    stored = read_array(path)
+    wanted = np.arange(1, people + 1)
+    if stored.ndim != 2 or stored.shape[1] != people:
+        raise ValueError(
+            f"{path}: expected shape (splits, {people}), a column for each person folder, got "
+            f"{stored.shape}; restore the missing folders, or remove those that do not belong"
+        )
+    if (np.sort(stored, axis=1) != wanted).any():
+        raise ValueError(
+            f"{path}: expected each of 1 to {people} once in every row, got other numbers; "
+            "copy it anew"
+        )
+    rows: list[list[int]] = stored.tolist()
+    return rows
+
+
+def _read_json(path: Path) -> list[tuple[list[str], list[str]]]:
+    try:
+        splits = [
+            (list(entry["train"]), list(entry["test"])) for entry in json.loads(path.read_bytes())
+        ]
+        for name in (name for halves in splits for half in halves for name in half):
+            if not isinstance(name, str):
+                raise TypeError(f"{name!r:.40} is no name")
+        return splits
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path}: expected a list of {{'train': [folder, ...], 'test': [folder, ...]}}, got "
+            f"something else ({type(error).__name__}: {error}); copy it anew or delete it"
+        ) from error

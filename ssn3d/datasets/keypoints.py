@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 PARTS = (
@@ -36,7 +36,7 @@ class Points(NamedTuple):
     """What is known of the body points in the frames of one tracklet."""
 
     estimated: Tensor
-    """[t n 2] as a pose estimator reports them: shaken, sometimes swapped, NaN where missed."""
+    """[t n 2] as a pose estimator reports them: inexact, sometimes swapped, NaN where not found."""
     truth: Tensor
     """[t n 2] as drawn, or as labelled by a careful person; NaN where unknown."""
     visible: Tensor
@@ -90,52 +90,46 @@ def load(root: Path) -> dict[str, Points]:
     path = root / POINTS_FILE
     if not path.exists():
         return {}
-    with path.open("rb") as file:
-        try:
-            with ZipFile(file) as stored:
-                return _stored(stored)
-        except Exception as error:  # zipfile, zlib and numpy report damage by a dozen of them
-            raise ValueError(
-                f"{path}: expected the body points that `save` writes, got a damaged file "
-                f"({error}); write the data set again, or delete the file to go without points"
-            ) from None
+    try:
+        _check_sizes(path)
+        with np.load(path, allow_pickle=False) as stored:
+            return _points(stored)
+    except Exception as error:  # zipfile, zlib and numpy report damage by a dozen of them
+        raise ValueError(
+            f"{path}: expected the body points that `save` writes, got a damaged file "
+            f"({error}); write the data set again, or delete the file to go without points"
+        ) from None
 
 
-def _stored(archive: ZipFile) -> dict[str, Points]:
-    lengths = _array(archive, "length", "i").tolist()
+def _check_sizes(path: Path) -> None:
+    """Refuse a small file whose arrays would unpack to more than `LARGEST` bytes."""
+    with ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > LARGEST:
+                raise ValueError(
+                    f"expected {member.filename} of at most {LARGEST} bytes, got {member.file_size}"
+                )
+
+
+def _points(archive: NpzFile) -> dict[str, Points]:
+    lengths = archive["length"].tolist()
     if not lengths:
         return {}
-    keys = _array(archive, "first_frame", "U").tolist()
     shape = (sum(lengths), len(PARTS), 2)
-    fields = {}
+    fields = []
     for name, kind, wanted in zip(Points._fields, "ffb", (shape, shape, shape[:2]), strict=True):
-        array = _array(archive, name, kind)
-        if array.shape != wanted:
-            raise ValueError(f"expected {name} of shape {wanted}, got {array.shape}")
-        fields[name] = torch.from_numpy(array).split(lengths)
-    points = map(Points, *(fields[name] for name in Points._fields))
-    return dict(zip(keys, points, strict=True))
-
-
-def _array(archive: ZipFile, name: str, kind: str) -> NDArray[Any]:
-    """An array of an .npz file, read without trust in the size or the type that it claims.
-
-    numpy's own reader makes room for the shape claimed before it looks what is there.
-    """
-    size = archive.getinfo(f"{name}.npy").file_size
-    if size > LARGEST:
-        raise ValueError(f"expected {name} of at most {LARGEST} bytes, got {size}")
-    with archive.open(f"{name}.npy") as file:
-        np.lib.format.read_magic(file)
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-        content = bytearray(file.read())
-    if dtype.kind != kind:
-        raise ValueError(f"expected {name} of kind {kind!r}, got {dtype}")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
+        array = archive[name]
+        if array.shape != wanted or array.dtype.kind != kind:
+            raise ValueError(
+                f"expected {name} of kind {kind!r} and shape {wanted}, got {array.dtype} of "
+                f"{array.shape}"
+            )
+        fields.append(torch.from_numpy(array).split(lengths))
+    return dict(zip(archive["first_frame"].tolist(), map(Points, *fields), strict=True))
 
 
 def labelled_frames(points: Points, count: int = 2, apart: int = 8) -> list[int]:
-    """The frames of a tracklet that are worth labelling: those whose points are known best.
+    """The best frames of a tracklet to label: those in which most points are known.
 
     The paper labels frames of "high quality"; here quality is the number of points that are visible
     and have a true place. The chosen frames have the highest sum of it, the earliest among equals.

@@ -1,9 +1,8 @@
-"""Body points for a data set that has none: what `ssn3d label` does.  "Supervised Labels"."""
+"""Add body points to a data set that has none ("Supervised Labels"): the work of `ssn3d label`."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import URLError
@@ -18,7 +17,7 @@ from . import coco
 from .clips import resized
 from .images import read_image
 from .keypoints import PARTS, POINTS_FILE, load, save
-from .openpose import parts_of, read_openpose, tracklet_points
+from .openpose import centrality, parts_of, read_openpose, tracklet_points
 from .tracklets import Split
 
 Estimator = Callable[[Tensor], Tensor]
@@ -29,11 +28,12 @@ INNER = (("MARS", "bbox_train"), ("DukeMTMC-VideoReID", "train"))
 
 
 class Labelled(NamedTuple):
-    """What was labelled; `found` is the share of its frames in which each part was found."""
+    """What was labelled."""
 
     tracklets: int
     frames: int
     found: dict[str, float]
+    """Part -> share of the frames in which it was found."""
 
 
 def label(
@@ -49,17 +49,20 @@ def label(
             bbox_train/0001/0001C1T0001F001_keypoints.json; or one file of key points in COCO's
             JSON, as the annotator writes it, with the nine parts of `PARTS` and such paths.
         overwrite: replace the points that are there, such as the truth of a rendered set.
-        resume: go on with interrupted work on the same source; else it is begun anew.
+        resume: go on with interrupted work on the same source; else start anew.
+
+    Returns:
+        How much was labelled, and how often each part was found.
 
     Raises:
         FileExistsError: there are points already.
         ValueError: a frame, a file or an estimate is damaged, or nothing was found in any frame.
     """
     find = _finder(source)  # before anything is written
-    cast: list[Any] = [tracklet for part in split for tracklet in part]
-    top = cast[0].frames[0].relative_to(root).parts[:2]  # readers take other folders for `root`
+    tracklets: list[Any] = [tracklet for part in split for tracklet in part]
+    top = tracklets[0].frames[0].relative_to(root).parts[:2]  # readers accept other folders
     home = root.parent if top == ("sequences", "cam1") else root / top[0] if top in INNER else root
-    frames = {t.frames[0].relative_to(home).as_posix(): t.frames for t in cast}
+    frames = {t.frames[0].relative_to(home).as_posix(): t.frames for t in tracklets}
     target, draft = home / POINTS_FILE, home / UNFINISHED
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists already; pass overwrite=True to replace it")
@@ -87,15 +90,20 @@ def label(
 
 
 def keypoint_rcnn(
-    *, pretrained: bool = False, device: torch.device | str = "cpu", least: float = 2.0
+    *, pretrained: bool = False, device: torch.device | str = "cpu", min_confidence: float = 2.0
 ) -> Estimator:
-    """torchvision's Keypoint R-CNN; of several people it takes a sure one near the middle.
+    """torchvision's Keypoint R-CNN as an estimator of the person nearest to the middle.
+
+    Of several people it takes the one with the largest score times `centrality`.
 
     Args:
         pretrained: fetch the weights, unless they are on this machine; random ones are of no use.
         device: where to compute.
-        least: key points of a lower score are missing. A score is the largest logit of a heat map,
-            no probability; 2 is where Detectron begins to draw points.
+        min_confidence: key points of a lower score are missing. A score is the largest logit of a
+            heat map, no probability; 2 is where Detectron begins to draw points.
+
+    Returns:
+        The estimator; its points are on the CPU.
 
     Raises:
         ConnectionError: the weights are not on this machine and cannot be fetched.
@@ -120,26 +128,30 @@ def keypoint_rcnn(
     def estimate(frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
         people = net(list(frames.to(device) / 255))
-        return torch.stack([_central_person(found, (height, width), least) for found in people])
+        return torch.stack(
+            [_central_person(found, (height, width), min_confidence) for found in people]
+        )
 
     return estimate
 
 
-def _central_person(found: dict[str, Tensor], size: tuple[int, int], least: float) -> Tensor:
-    """[n 2] of the person with the largest score times centrality, as in `read_openpose`."""
+def _central_person(
+    found: dict[str, Tensor], size: tuple[int, int], min_confidence: float
+) -> Tensor:
+    """[n 2] of the person with the largest score times centrality, NaN if there is none."""
     people = found["labels"] == 1
     names = ("scores", "boxes", "keypoints", "keypoints_scores")
     scores, boxes, places, logits = (found[name][people].cpu() for name in names)
     if not len(scores):
         return torch.full((len(PARTS), 2), torch.nan)
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / torch.tensor(size[::-1])
-    best = (scores * (1 - (middles - 0.5).norm(dim=-1) / sqrt(0.5))).argmax()
+    best = (scores * centrality(middles)).argmax()
     chosen = torch.cat((places[best, :, :2], logits[best, :, None]), dim=-1)
-    return parts_of(chosen, "coco17", size, least)
+    return parts_of(chosen, "coco17", size, min_confidence)
 
 
 def _finder(source: Source) -> Callable[[Path, Sequence[Path]], Tensor]:
-    """What finds the points [t n 2] of the frames of a tracklet, given the folder of points.npz."""
+    """The function (folder of points.npz, frames of a tracklet) -> their points [t n 2]."""
     if not isinstance(source, Path):
         return partial(_run, source)
     if not source.is_file():

@@ -1,19 +1,24 @@
-"""What the official layouts share in reading: finding the set, listing frames, attaching points."""
+"""What the official layouts share: finding a set, its frames and points, and writing them."""
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, overload
+from typing import NamedTuple, Protocol, overload
+
+import torch
+from torch import Tensor
 
 from . import keypoints
+from .images import read_image, write_image
 from .tracklets import Split, Tracklet
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFiles(Sequence[Path]):
-    """Image files of one folder: a path is made when asked for, as MARS would need 1.2 million."""
+    """Image files of one folder. Paths are made on request, as MARS would need 1.2 million."""
 
     folder: Path
     names: tuple[str, ...]
@@ -43,11 +48,15 @@ class FrameName(Protocol):
 
 
 def locate(places: Sequence[Path], holding: Sequence[str], tree: str) -> Path:
-    """The first of `places` where every folder of `holding` is.
+    """The first of some folders that holds a data set.
+
+    Args:
+        places: where to look.
+        holding: the names of the folders that must be there.
+        tree: the layout, as a text for the error.
 
     Raises:
-        FileNotFoundError: there is none; says what is missing in every place, and the `tree` that
-            was expected.
+        FileNotFoundError: there is none; says what is missing in every place.
     """
     looked = []
     for place in places:
@@ -66,10 +75,10 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
     """The names of the folders in `parent`, sorted.
 
     Raises:
-        ValueError: a name does not fit `pattern`, though no operating system made the folder.
+        ValueError: a name does not fit `pattern`, and is not that of a system's own folder.
     """
     with os.scandir(parent) as entries:
-        names = sorted(e.name for e in entries if not _foreign(e.name) and e.is_dir())
+        names = sorted(e.name for e in entries if not _is_system_file(e.name) and e.is_dir())
     for name in names:
         if not pattern.fullmatch(name):
             raise ValueError(
@@ -82,11 +91,11 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
 def list_files(folder: Path, suffix: str) -> list[str]:
     """The names of the files in `folder` that end in `suffix`, in no order, without a stat each."""
     with os.scandir(folder) as entries:
-        return [e.name for e in entries if e.name.endswith(suffix) and not _foreign(e.name)]
+        return [e.name for e in entries if e.name.endswith(suffix) and not _is_system_file(e.name)]
 
 
-def _foreign(name: str) -> bool:
-    """Whether a system or an archiver left it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
+def _is_system_file(name: str) -> bool:
+    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
     return name.startswith((".", "__", "@"))
 
 
@@ -104,7 +113,10 @@ def tracklet_of(
         names: file names in any order.
         parse: reads a file name; its ValueError is passed on with the folder added.
         person: the number that every file must bear.
-        camera: likewise; None takes the first file's.
+        camera: the same; None takes the first file's.
+
+    Returns:
+        The tracklet, without points.
 
     Raises:
         ValueError: there is no file, or one bears another person or camera.
@@ -126,11 +138,14 @@ def tracklet_of(
 
 
 def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
-    """The same tracklets with the body points that `root`/points.npz has for them.
+    """The same tracklets, with their body points from `root`/points.npz.
 
     Args:
         tracklets: every tracklet of the data set, read from files below `root`.
         root: folder of the data set.
+
+    Returns:
+        In the same order; points are None where the file has none.
 
     Raises:
         ValueError: the points belong to other frames than those read, so they were changed since.
@@ -169,3 +184,69 @@ def check_not_empty(split: Split, source: str) -> Split:
                 "the data set is incomplete"
             )
     return split
+
+
+class Planned(NamedTuple):
+    """A tracklet and where it is to be written."""
+
+    tracklet: Tracklet
+    folder: str
+    """Relative to the root, with forward slashes."""
+    names: list[str]
+    """One file name for each frame."""
+
+
+def check_writable(split: Split, root: Path, parts: Sequence[str]) -> None:
+    """Raise before anything is written if `split` is no data set or `root` holds one already.
+
+    Args:
+        split: what is to be written.
+        root: where.
+        parts: the names below `root` that would be overwritten.
+    """
+    check_not_empty(split, "write")
+    for part in (*parts, keypoints.POINTS_FILE):
+        if (root / part).exists():
+            raise FileExistsError(f"{root / part} exists already; write to an empty folder")
+    for tracklet in (*split.train, *split.query, *split.gallery):
+        who = f"tracklet of person {tracklet.person} at camera {tracklet.camera}"
+        frames = tracklet.frames
+        if not len(frames):
+            raise ValueError(f"{who}: expected at least one frame, got none; leave it out")
+        if isinstance(frames, Tensor) and (
+            frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3
+        ):
+            raise ValueError(
+                f"{who}: expected frames as uint8 [t 3 H W], got {frames.dtype} "
+                f"{list(frames.shape)}; convert them"
+            )
+        if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):
+            raise ValueError(
+                f"{who}: expected body points for {len(tracklet)} frames, got them for "
+                f"{len(tracklet.points.truth)}; cut both alike"
+            )
+
+
+def write_tracklets(plan: Sequence[Planned], root: Path) -> None:
+    """Write the frames of every tracklet, and the body points of those that have them.
+
+    A file whose suffix fits is copied byte for byte; other frames are encoded by the suffix.
+    """
+    points = {}
+    for tracklet, folder, names in plan:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for frame, name in zip(tracklet.frames, names, strict=True):
+            _write_frame(frame, root / folder / name)
+        if tracklet.points is not None:
+            points[f"{folder}/{names[0]}"] = tracklet.points
+    if points:
+        keypoints.save(points, root)
+
+
+def _write_frame(frame: Path | Tensor, path: Path) -> None:
+    if isinstance(frame, Path):
+        if frame.suffix == path.suffix:
+            shutil.copyfile(frame, path)
+            return
+        frame = read_image(frame)
+    write_image(frame, path)

@@ -1,31 +1,32 @@
 """MARS on disk: boxes of people in two folders, and lists in info/ that make tracklets of them.
 
-The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late.
+The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late. In the
+.mat files MATLAB counts from 1, and both ends of a range belong to it; here everything counts from
+0, and the end does not.
 """
 
 import logging
 import re
+from collections import Counter
+from collections.abc import Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from .layout import attach_points, check_not_empty, list_files, locate, tracklet_of
-from .mars_info import Info, Row, choose_queries, read_info, write_info
-from .tracklets import JUNK, Split, Tracklet
-from .writing import Planned, check_writable, write_tracklets
+import numpy as np
 
-__all__ = [
-    "TREE",
-    "Info",
-    "Name",
-    "Row",
-    "choose_queries",
-    "format_name",
-    "parse_name",
-    "read",
-    "read_info",
-    "write",
-]
+from .layout import (
+    Planned,
+    attach_points,
+    check_not_empty,
+    check_writable,
+    list_files,
+    locate,
+    tracklet_of,
+    write_tracklets,
+)
+from .matlab import read_array, write_array
+from .tracklets import JUNK, Split, Tracklet
 
 TREE = """\
   MARS/
@@ -48,6 +49,24 @@ class Name(NamedTuple):
     frame: int
 
 
+class Row(NamedTuple):
+    """A tracklet as info/ describes it: the lines [start, stop) of the name list, from 0."""
+
+    start: int
+    stop: int
+    person: int
+    camera: int
+
+
+class Info(NamedTuple):
+    """The lists in info/, counted from 0."""
+
+    train: list[Row]
+    test: list[Row]
+    query: list[int]
+    """Rows of `test`."""
+
+
 def read(root: Path, *, junk: bool = False) -> Split:
     """Read MARS, or a set in its layout, without opening an image.
 
@@ -61,8 +80,8 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A lost list
-            of names is made anew, with a warning, if the folders hold all images.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A missing
+            list of names is made anew, with a warning, if the folders hold all images.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)
@@ -112,6 +131,52 @@ def write(split: Split, root: Path) -> None:
         (info / f"{part}_name.txt").write_text("".join(lines), newline="\r\n")
     query = [row_of[id(tracklet)] for tracklet in split.query]
     write_info(info, Info(_rows(train), _rows(test), query))
+
+
+def read_info(folder: Path) -> Info:
+    """Read the three .mat files of info/, of MARS or of x-mars, without names or images.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is no list of the expected shape, or the query rows are not in the list.
+    """
+    train = _read_rows(folder / "tracks_train_info.mat")
+    test = _read_rows(folder / "tracks_test_info.mat")
+    path = folder / "query_IDX.mat"
+    stored = read_array(path)
+    if stored.ndim != 2 or min(stored.shape) > 1:
+        raise ValueError(f"{path}: expected shape (1, queries), got {stored.shape}; copy it anew")
+    query = (stored.ravel() - 1).tolist()
+    if any(not 0 <= row < len(test) for row in query):
+        raise ValueError(
+            f"{path}: expected rows 1 to {len(test)} of tracks_test_info.mat, got {min(query) + 1} "
+            f"to {max(query) + 1}; take both files from one copy of the data set"
+        )
+    return Info(train, test, query)
+
+
+def choose_queries(sightings: Sequence[Row | Tracklet]) -> list[int]:
+    """The rows that are MARS's queries: each person's last at each camera, if two cameras saw them.
+
+    This rule was found by comparing the official lists, where it gives all 1,980 queries.
+
+    Args:
+        sightings: rows or tracklets of the test list, in its order.
+
+    Returns:
+        Positions in `sightings`, ascending; junk and distractors are never queries.
+    """
+    last = {(s.person, s.camera): row for row, s in enumerate(sightings) if s.person > 0}
+    cameras = Counter(person for person, _ in last)
+    return sorted(row for (person, _), row in last.items() if cameras[person] > 1)
+
+
+def write_info(folder: Path, info: Info) -> None:
+    """Write the three .mat files that `read_info` reads, into an existing folder."""
+    for part, rows in (("train", info.train), ("test", info.test)):
+        table = np.array(rows) + np.array([1, 0, 0, 0])
+        write_array(folder / f"tracks_{part}_info.mat", f"track_{part}_info", table)
+    write_array(folder / "query_IDX.mat", "query_IDX", np.array([info.query]) + 1)
 
 
 def parse_name(text: str) -> Name:
@@ -177,10 +242,21 @@ def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
     return tracklets
 
 
-def _names_from_folders(boxes: Path, listed: Path, count: int) -> list[str]:
-    """What a lost list of names said: every image, by folder and name, as its authors made it.
+def _read_rows(path: Path) -> list[Row]:
+    stored = read_array(path)
+    if stored.ndim != 2 or stored.shape[1] != 4:
+        raise ValueError(
+            f"{path}: expected shape (tracklets, 4) with columns first line, last line, person, "
+            f"camera, got {stored.shape}; copy it anew"
+        )
+    # Lines count from 1 and the last belongs to the tracklet.
+    return [Row(first - 1, last, person, cam) for first, last, person, cam in stored.tolist()]
 
-    Whether they fit the tracklets is seen when these are read: each frame bears person and camera.
+
+def _names_from_folders(boxes: Path, listed: Path, count: int) -> list[str]:
+    """What a missing list of names said: every image, in the order of folder and name.
+
+    If they do not fit the tracklets, reading these fails: each name has person and camera.
     """
     folders = sorted(path for path in boxes.iterdir() if path.is_dir())
     names = [name for folder in folders for name in sorted(list_files(folder, ".jpg"))]

@@ -1,8 +1,8 @@
-"""What pose estimators find, as the nine body points (paper, section "Supervised Labels").
+"""The key points of pose estimators as the paper's nine body points ("Supervised Labels").
 
 The paper uses OpenPose, which finds 25 key points (BODY-25) or 18 (COCO-18); Keypoint R-CNN and
 most others find COCO's 17. Left and right are the person's own. Pixels count from 0 to the width
-and height, as in `coco`, without regard to where in its pixel an estimator puts a point.
+and height, as in `coco`; some estimators are half a pixel off, which is not corrected.
 """
 
 import json
@@ -37,29 +37,32 @@ ORDERS: dict[Layout, list[str]] = {
 OPENPOSE: dict[int, Layout] = {25: "body25", 18: "coco18"}
 
 
-def parts_of(found: Tensor, layout: Layout, size: tuple[int, int], least: float = 0.3) -> Tensor:
-    """The nine points of people whose key points an estimator has found.
+def parts_of(
+    found: Tensor, layout: Layout, size: tuple[int, int], min_confidence: float = 0.3
+) -> Tensor:
+    """The nine body points of people, from the key points that an estimator has found.
 
     Head is the nose, or else the mean of the eyes and ears that were found; body is the middle
     between neck and mid-hip, crotch the mid-hip, a foot the ankle. Layouts without neck or mid-hip
-    have the middle of the shoulders or hips for it, missing if one of the two is.
+    take the middle of the shoulders or hips instead, which is missing if one of the two is.
 
     Args:
         found: [... k 3] (x, y, confidence), x and y in pixels. torchvision's Keypoint R-CNN has 1
             as the third number of every point: put its keypoints_scores there, which are no
-            probabilities and need a `least` of their own.
+            probabilities and need a `min_confidence` of their own.
         layout: which k key points these are, in which order: `ORDERS`.
         size: (height, width) of the frame in pixels.
-        least: key points of less confidence are missing, as are those outside the frame or NaN.
+        min_confidence: key points of less confidence are missing, as are those outside the frame or
+            NaN.
 
     Returns:
         [... n 2] float32 in the order of `PARTS`, (x, y) as shares of the frame, NaN where missing.
 
     Raises:
-        ValueError: unknown layout or the shape of another one, a frame without area, or `least` of
-            0, the confidence that OpenPose gives to points it has not found.
+        ValueError: unknown layout or the shape of another one, a frame without area, or
+            `min_confidence` of 0, which OpenPose gives to points that it has not found.
     """
-    places = _shares(found, layout, size, least)
+    places = _shares(found, layout, size, min_confidence)
     order = ORDERS[layout]
 
     def points(*names: str) -> Tensor:
@@ -75,17 +78,20 @@ def parts_of(found: Tensor, layout: Layout, size: tuple[int, int], least: float 
     return torch.cat((head, body, crotch, limbs), dim=-2)
 
 
-def read_openpose(path: Path, size: tuple[int, int], least: float = 0.3) -> Tensor:
-    """The nine points [n 2] in one frame, from the JSON file that OpenPose writes for it.
+def read_openpose(path: Path, size: tuple[int, int], min_confidence: float = 0.3) -> Tensor:
+    """The nine body points in one frame, from the JSON file that OpenPose writes for it.
 
-    Of several people it is the one with the largest sum, over the key points that are not missing,
-    of confidence times centrality, which falls from 1 in the middle of the frame to 0 in a corner:
-    frames of a tracklet are cut around their person. The first of equals; of nobody, all NaN.
+    Frames of a tracklet are cut around their person. So of several people the one is taken for whom
+    confidence times `centrality`, summed over the key points found, is largest (the first of
+    equals).
 
     Args:
         path: what --write_json has written, with the models BODY_25 or COCO.
         size: (height, width) in pixels of the image that OpenPose was given.
-        least: as in `parts_of`.
+        min_confidence: as in `parts_of`.
+
+    Returns:
+        [n 2] as of `parts_of`; all NaN if the file has no person.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -104,21 +110,29 @@ def read_openpose(path: Path, size: tuple[int, int], least: float = 0.3) -> Tens
         ) from None
 
     def prominence(found: Tensor) -> float:
-        away = (_shares(found, OPENPOSE[len(found)], size, least) - 0.5).norm(dim=-1) / sqrt(0.5)
-        return float((found[:, 2] * (1 - away)).nansum())
+        places = _shares(found, OPENPOSE[len(found)], size, min_confidence)
+        return float((found[:, 2] * centrality(places)).nansum())
 
     chosen = max(people, key=prominence, default=torch.zeros(25, 3))
-    return parts_of(chosen, OPENPOSE[len(chosen)], size, least)
+    return parts_of(chosen, OPENPOSE[len(chosen)], size, min_confidence)
+
+
+def centrality(points: Tensor) -> Tensor:
+    """How central points [... 2] in 0..1 are: 1 in the middle of the frame, 0 in a corner."""
+    return 1 - (points - 0.5).norm(dim=-1) / sqrt(0.5)
 
 
 def tracklet_points(frames: Sequence[Tensor]) -> Points:
-    """The points of a tracklet of which nothing is known but what an estimator found.
+    """The points of a tracklet that only an estimator has labelled.
 
-    They are the truth as well, and visible wherever found: so `labelled_frames` chooses the frames
-    with the most points, and the estimates there serve as the paper's "high-quality labels".
+    The estimates also count as the truth, and as visible wherever found: so `labelled_frames`
+    chooses the frames with the most points, and these serve as the paper's "high-quality labels".
 
     Args:
         frames: [n 2] of every frame in temporal order, as of `parts_of`.
+
+    Returns:
+        Points of as many frames.
 
     Raises:
         ValueError: no frame, another shape, or points that are no shares of the frame.
@@ -136,7 +150,7 @@ def tracklet_points(frames: Sequence[Tensor]) -> Points:
     return Points(estimated, estimated.clone(), estimated.isfinite().all(-1))
 
 
-def _shares(found: Tensor, layout: Layout, size: tuple[int, int], least: float) -> Tensor:
+def _shares(found: Tensor, layout: Layout, size: tuple[int, int], min_confidence: float) -> Tensor:
     """[... k 2] every key point as shares of the frame, NaN where missing."""
     if layout not in ORDERS:
         raise ValueError(f"layout: expected one of {', '.join(ORDERS)}, got {layout!r}; choose one")
@@ -145,13 +159,14 @@ def _shares(found: Tensor, layout: Layout, size: tuple[int, int], least: float) 
             f"{layout}: expected (x, y, confidence) of its key points, [... {k} 3], got "
             f"{list(found.shape)}; choose the layout that the estimator writes"
         )
-    if not (all(1 <= side <= LARGEST for side in size) and 0 < least < inf):
+    if not (all(1 <= side <= LARGEST for side in size) and 0 < min_confidence < inf):
         raise ValueError(
-            f"size and least: expected (height, width) of 1 to {LARGEST:g} pixels and a confidence "
-            f"above 0, got {size} and {least}; give the size of the frame, and 0.3 as is usual"
+            f"size and min_confidence: expected (height, width) of 1 to {LARGEST:g} pixels and a "
+            f"confidence above 0, got {size} and {min_confidence}; give the size of the frame, and "
+            "0.3 as is usual"
         )
     places = found[..., :2].float() / torch.tensor(size[::-1], device=found.device)
-    known = (found[..., 2] >= least) & ((places >= 0) & (places <= 1)).all(-1)
+    known = (found[..., 2] >= min_confidence) & ((places >= 0) & (places <= 1)).all(-1)
     return places.where(known[..., None], torch.nan)
 
 

@@ -8,7 +8,7 @@ from einops import einsum, rearrange
 from torch import Tensor
 
 from ssn3d.config import StudyConfig
-from ssn3d.datasets.pictures import Pictures
+from ssn3d.datasets.images import Pictures
 from ssn3d.models.reid import PartFinder
 from ssn3d.models.windows import windows_at
 from ssn3d.rng import one_thread

@@ -10,7 +10,7 @@ from typing import Any
 from IPython import get_ipython
 from IPython.display import Markdown
 
-from ssn3d.config.reid import nearest
+from ssn3d.config.base import nearest
 from ssn3d.data import project_folder
 
 KINDS: dict[str, tuple[type, ...]] = {

@@ -12,7 +12,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from ssn3d.config.reid import nearest
+from ssn3d.config.base import nearest
 from ssn3d.data import project_folder
 from ssn3d.runs import store
 from ssn3d.runs.workers import detached, this_machine

@@ -1,68 +1,60 @@
-"""Rendered data sets on disk: written once in the official layout, then read like real ones."""
+"""Rendered data sets on disk: each is named after its settings and written once."""
 
-from dataclasses import asdict, replace
-from importlib import import_module
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssn3d.atomic import build_once
 from ssn3d.datasets.identity import digest
 
-from .walkers.render import PROFILES, RENDERER_VERSION, Profile, render
+
+class RenderedSet(NamedTuple):
+    """A data set that can be rendered."""
+
+    name: str
+    """Stands for all its pixels: other settings, or another renderer, have another name."""
+    write: Callable[[Path], None]
+    """Renders it into an empty folder."""
 
 
-def profile_of(
-    dataset: str,
-    *,
-    train_people: int | None = None,
-    test_people: int | None = None,
-    longest: int | None = None,
-    jitter: float | None = None,
-    label_noise: float | None = None,
-) -> Profile:
-    """The profile of a data set, with what is not None changed; `longest` cuts tracklets.
-
-    Tracklets of nobody in particular (distractors, junk) become fewer or more with the test people.
-    """
-    profile = PROFILES[dataset]
-    wanted = {
-        "train_people": train_people,
-        "test_people": test_people,
-        "jitter": jitter,
-        "label_noise": label_noise,
-    }
-    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    if test_people is not None:
-        share = test_people / profile.test_people
-        for name in ("distractors", "junk"):
-            changes[name] = round(share * getattr(profile, name) + 0.499)  # one at least, if any
-    if longest is not None:
-        low, high = profile.lengths
-        changes["lengths"] = (min(low, longest), min(high, longest))
-    return replace(profile, **changes)
-
-
-def identity(dataset: str, profile: Profile, *, seed: int, height: int, width: int) -> str:
-    """The name of a rendered set: another one for any other setting, seed, size or renderer."""
-    return f"{dataset}-{height}x{width}-seed{seed}-{digest([asdict(profile), RENDERER_VERSION])}"
-
-
-def materialise(
-    dataset: str,
-    profile: Profile,
-    folder: Path,
+def rendered_set(
+    kind: str,
+    write: Callable[..., None],
+    version: object,
     *,
     seed: int,
     height: int,
     width: int,
-) -> Path:
-    """The root of a rendered set below `folder`, rendered and written unless it is there already.
+    **settings: Any,
+) -> RenderedSet:
+    """Describe a data set without rendering it.
 
-    A set appears whole or not at all, and whoever asks while another process renders it waits.
+    Args:
+        kind: the first word of its name.
+        write: called as `write(folder, seed=..., height=..., width=..., **settings)`.
+        version: of the renderer, and all else that `write` depends on.
+        seed: of the data set.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+        settings: the other arguments of `write`, made of JSON's types and dataclasses.
     """
-    name = identity(dataset, profile, seed=seed, height=height, width=width)
-    layout = import_module(f"ssn3d.datasets.{dataset}")
-    return build_once(
-        folder / name,
-        lambda draft: layout.write(render(profile, seed=seed, height=height, width=width), draft),
-    )
+    decisive = json.loads(json.dumps([settings, version], default=_changed))
+    name = f"{kind}-{height}x{width}-seed{seed}-{digest(decisive)}"
+    return RenderedSet(name, partial(write, seed=seed, height=height, width=width, **settings))
+
+
+def materialise(wanted: RenderedSet, folder: Path) -> Path:
+    """The root of a data set below `folder`, rendered unless it is there already.
+
+    It appears whole or not at all, and who asks while another process renders it waits.
+    """
+    return build_once(folder / wanted.name, wanted.write)
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    """The fields that are not at their defaults, so a field added later renames no data set."""
+    values = ((field, getattr(settings, field.name)) for field in fields(settings))
+    return {field.name: value for field, value in values if value != field.default}

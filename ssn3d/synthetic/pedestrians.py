@@ -1,31 +1,40 @@
-"""Pedestrian 128: boxes of single pedestrians, a few labelled with key points (Figure 4).
+"""Pedestrian 128: boxes of single pedestrians, some of them labelled with key points (Figure 4).
 
 The paper's 128 boxes of 60 x 120 pixels are "collected from the Internet" and not published.
-`write` renders 128 people in their place; `read` opens them, and any other folder of pictures with
-a labels.json.
+`write` renders 128 people instead, drawn like the walkers. `read` reads them, or any other folder
+of pictures with a labels.json.
 """
 
 from collections import Counter
-from dataclasses import asdict
-from inspect import signature
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from torch import Tensor
 
-from ssn3d.atomic import build_once
-from ssn3d.datasets import coco, pictures
-from ssn3d.datasets.identity import digest
-from ssn3d.datasets.images import write_image
+from ssn3d.datasets import coco, keypoints
+from ssn3d.datasets.images import read_folder, write_image
+from ssn3d.datasets.tracklets import load_frames
+from ssn3d.rng import stream
 
-from .pedestrian_film import PARTS, PROFILE, film, worth_labelling
-from .walkers import render as walkers
+from .walkers.keypoints import to_shares, visible_points
+from .walkers.protocol import PROFILES, Walk
+from .walkers.render import place_camera, render_tracklet
+from .walkers.scene import Scene, new_scene
 
 RENDERER_VERSION = 1
-"""Raise it when `write` renders other pictures or points; `walkers` has a version of its own."""
+"""Raise it when `write` writes other files although `walkers` renders the same."""
 LABELS, TRUTH, TRACKS = "labels.json", "truth.json", "tracks"
+
+# Not in the paper: which knee and foot is 1, and which hand is meant. Knee 1 and foot 1 are the
+# ones farther left in the picture, 2 those farther right, in each pair separately. The hand is the
+# visible one, or the one farther left if both are visible.
+PARTS = ("head", "hand", "knee 1", "knee 2", "foot 1", "foot 2")
+
+PROFILE = replace(PROFILES["mars"], name="pedestrians", frame_rate=5.0)
+"""Six cameras and a detector's boxes, as in MARS; six frames show about one gait cycle."""
 
 
 class Pedestrians(NamedTuple):
@@ -37,22 +46,35 @@ class Pedestrians(NamedTuple):
     labels: Tensor
     """[k n 2] (x, y) as shares of the frame; a picture whose points are all NaN is unlabelled."""
     truth: Tensor | None
-    """[k n 2] of all pictures, to measure with."""
+    """[k n 2] key points of all pictures, for evaluation only."""
     tracks: Tensor | None
-    """uint8 [p t 3 H W] of some people walking on, to measure with and not to train on."""
+    """uint8 [p t 3 H W] later frames of some people, for evaluation only."""
     tracks_truth: Tensor | None
-    """[p t n 2]"""
+    """[p t n 2] key points of the tracks."""
     parts: list[str]
+    """[n] names of the parts."""
+
+
+class Rendered(NamedTuple):
+    """Rendered people, in order of their numbers."""
+
+    frames: Tensor
+    """uint8 [k t 3 h w]"""
+    points: Tensor
+    """[k t n 2] as shares of the frame, see `key_points`."""
+    cameras: list[int]
+    """[k] which camera shows each."""
 
 
 def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
     """Read a folder of pictures with key points, written by `write` or a user's own.
 
     Args:
-        root: folder with images and, in COCO's format, labels.json of some of them with parts of
-            any names. truth.json of all of them, tracks/ with a folder of frames for each person,
-            and tracks/truth.json may be missing. File names count from the folder of the list.
-        height: every picture is resized to it.
+        root: folder with images and labels.json, the key points of some of them in COCO's format,
+            with parts of any names. Three things may be missing: truth.json with the key points of
+            all images, tracks/ with a folder of frames for each person, and tracks/truth.json.
+            File names in these lists are relative to the folder of the list.
+        height: every picture is resized to it, in pixels.
         width: likewise.
 
     Raises:
@@ -65,7 +87,7 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
             "label at least one picture and export it as COCO Keypoints to this file"
         )
     labels = coco.read(root / LABELS)
-    frames, files = pictures.read(root, height=height, width=width)
+    frames, files = read_folder(root, height=height, width=width)
     tracked = torch.tensor([name.startswith(f"{TRACKS}/") for name in files])
     later = [name for name in files if name.startswith(f"{TRACKS}/")]
     names = [name for name in files if not name.startswith(f"{TRACKS}/")]
@@ -113,19 +135,19 @@ def write(
 ) -> None:
     """Render people and write a picture of each, with their key points.
 
-    The labelled ones are chosen at random, in turn from every camera, among those of whom most
-    parts are visible: all six, unless there are too few. The tracks are of the first others.
+    The labelled people are those with the most visible parts. Among equals they are chosen at
+    random, in turn from every camera. The tracks show the first of the other people.
 
     Args:
         root: folder to write to, without a labels.json in it.
         people: how many pictures.
         labelled: how many of them labels.json has the points of; truth.json has them of all.
-        tracked: how many people are shown for `frames` frames more, a fifth of a second apart.
-        frames: of each track. The walk is staged as a whole, so other lengths show other pictures.
-        seed: the same seed gives the same people, places and pictures; more people leave the
-            others as they are.
+        tracked: how many people are shown for `frames` more frames, a fifth of a second apart.
+        frames: of each track. Another number changes all pictures.
+        seed: the same seed gives the same people, places and pictures; more people do not change
+            the others.
         height: of the pictures in pixels.
-        width: in pixels; people are shown half as wide as high whatever it is.
+        width: in pixels; the scene shown is half as wide as high whatever it is.
 
     Raises:
         ValueError: the numbers do not fit each other.
@@ -142,9 +164,9 @@ def write(
     if (root / LABELS).exists():
         raise FileExistsError(f"{root / LABELS} exists already; write to an empty folder")
 
-    filmed = film(people, length=1 + frames, seed=seed, height=height, width=width)
-    shown, found, _ = filmed
-    chosen = worth_labelling(filmed, seed=seed)[:labelled]
+    rendered = render_people(people, length=1 + frames, seed=seed, height=height, width=width)
+    shown, found, _ = rendered
+    chosen = labelling_order(rendered, seed=seed)[:labelled]
     others = sorted(set(range(people)) - set(chosen))[:tracked]
 
     names = [f"{person:03}.png" for person in range(1, people + 1)]
@@ -157,31 +179,82 @@ def write(
     coco.write(few, root / LABELS, dict.fromkeys(names, (height, width)))
 
 
-def identity(**settings: int) -> str:
-    """The name of a rendered set: another one for any other setting, seed, size or renderer.
+def render_people(people: int, *, length: int, seed: int, height: int, width: int) -> Rendered:
+    """Render some frames of each person.
 
     Args:
-        settings: those of `write`, by name.
+        people: how many; more people do not change the others.
+        length: frames of each; another length changes all frames.
+        seed: the same seed gives the same people, places and pictures.
+        height: of the frames in pixels.
+        width: in pixels.
     """
-    call = signature(write).bind(Path(), **settings)
-    call.apply_defaults()
-    del call.arguments["root"]
-    versions = [RENDERER_VERSION, walkers.RENDERER_VERSION]
-    height, width, seed = (call.arguments.pop(name) for name in ("height", "width", "seed"))
-    drawn = digest([asdict(PROFILE), dict(call.arguments), versions])
-    return f"pedestrians-{height}x{width}-seed{seed}-{drawn}"
+    numbers = range(1, PROFILE.cameras + 1)
+    places = {k: place_camera(PROFILE, k, seed=seed, height=height) for k in numbers}
+    shown, found, cameras = [], [], []
+    for person in range(1, people + 1):
+        walk = Walk("train", person, person, numbers[(person - 1) % len(numbers)], 0, length)
+        place = places[walk.camera]
+        drawn = render_tracklet(PROFILE, walk, place, seed=seed, height=height, width=width)
+        shown.append(load_frames(drawn, range(len(drawn))))
+        found.append(key_points(new_scene(PROFILE, walk, place, seed=seed)))
+        cameras.append(walk.camera)
+    return Rendered(torch.stack(shown), torch.stack(found), cameras)
 
 
-def materialise(folder: Path, **settings: int) -> Path:
-    """The root of a rendered set below `folder`, written by `write` unless it is there already.
-
-    A set appears whole or not at all, and whoever asks while another process renders it waits.
+def key_points(scene: Scene) -> Tensor:
+    """Where the parts of the person in a scene are, in the order of `PARTS`.
 
     Args:
-        folder: where rendered sets are kept.
-        settings: those of `write`, by name.
+        scene: t frames of one person.
+
+    Returns:
+        [t n 2] as shares of the frame, NaN where the part is hidden or outside.
     """
-    return build_once(folder / identity(**settings), lambda draft: write(draft, **settings))
+    nine = {part: n for n, part in enumerate(keypoints.PARTS)}
+    hands, knees, feet = (
+        [nine[f"left {part}"], nine[f"right {part}"]] for part in ("elbow", "knee", "foot")
+    )
+    # Put hands in the place of elbows: the same limbs may hide both, since they are of one arm.
+    points = scene.points.clone()
+    points[:, hands] = torch.stack([_hand(scene, side) for side in ("left", "right")], dim=1)
+    seen = rearrange(visible_points(points, scene.capsules), "t n -> t n 1")
+    shares = to_shares(points).where(seen, torch.nan)
+
+    def from_left(pair: list[int], places: Tensor) -> Tensor:
+        return torch.take_along_dim(shares[:, pair], places[:, pair, :1].argsort(dim=1), dim=1)
+
+    hand = from_left(hands, points.where(seen, torch.inf))[:, :1]
+    head = shares[:, [nine["head"]]]
+    return torch.cat((head, hand, from_left(knees, points), from_left(feet, points)), dim=1)
+
+
+def _hand(scene: Scene, side: str) -> Tensor:
+    """The middle of a hand, [t 2] in frame heights: the capsule after upper arm and forearm."""
+    ends = scene.capsules.ends[scene.capsules.groups.index(f"{side} arm") + 2]
+    return reduce(ends, "k t xy -> t xy", "mean")
+
+
+def labelling_order(rendered: Rendered, *, seed: int) -> list[int]:
+    """Indices of all people, those first whose first frame is best to label.
+
+    These are the people with the most visible parts; among equals at random, in turn from every
+    camera.
+
+    Args:
+        rendered: the people.
+        seed: of the random order.
+    """
+    missing = rendered.points[:, 0].isnan().any(dim=-1).sum(dim=-1).tolist()
+    shuffled = torch.randperm(
+        len(missing), generator=stream(PROFILE.name, seed, "labelled")
+    ).tolist()
+    before: Counter[tuple[int, int]] = Counter()
+    turns = {}
+    for i in shuffled:
+        turns[i] = before[missing[i], rendered.cameras[i]]
+        before[missing[i], rendered.cameras[i]] += 1
+    return sorted(shuffled, key=lambda i: (missing[i], turns[i]))
 
 
 def _save(folder: Path, names: list[str], frames: Tensor, points: Tensor) -> None:
@@ -210,7 +283,7 @@ def _rows(labels: coco.Labels, names: list[str], source: Path) -> Tensor:
 
 
 def _truth(path: Path, names: list[str], parts: list[str]) -> Tensor | None:
-    """The same, of a list that may be missing."""
+    """The points [k n 2] of a list that may be missing."""
     if not path.exists():
         return None
     labels = coco.read(path)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Bytes, Int, List, Unicode
 
-from ssn3d.datasets import pictures
+from ssn3d.datasets.images import read_folder, read_picture
 from ssn3d.plots.style import PART_COLOURS
 from ssn3d.synthetic.pedestrians import LABELS
 
@@ -70,7 +70,7 @@ class Annotator(anywidget.AnyWidget):
             OSError: there is no such folder, or the file cannot be written.
             ValueError: no picture, a damaged one, or a file that is damaged or has other parts.
         """
-        found = pictures.read(folder, height=1, width=1).names  # opens all: none is damaged
+        found = read_folder(folder, height=1, width=1).names  # opens all: none is damaged
         if unknown := sorted({*(names or ())} - {*found}):
             raise ValueError(
                 f"names: expected pictures in {folder}, got {unknown[0]!r}, which is not there; "
@@ -125,7 +125,7 @@ class Annotator(anywidget.AnyWidget):
     def go(self, index: int) -> None:
         """Show a picture, counted from 0; the first or last instead of one beyond."""
         index = min(max(index, 0), self.count - 1)
-        frame, known = pictures.full(self._folder, self._names[index]), self._file.marks()
+        frame, known = read_picture(self._folder / self._names[index]), self._file.marks()
         self._size = frame.shape[1], frame.shape[2]
         with self.hold_sync():  # so that no page shows the points of one picture on another
             self.index, self.name, self.picture = index, self._names[index], _png(frame)

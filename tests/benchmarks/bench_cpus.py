@@ -22,7 +22,7 @@ import torch
 from torch.backends.cpu import get_cpu_capability
 
 from ssn3d import cli, data
-from ssn3d.config import DATASETS, SCALES, RunConfig
+from ssn3d.config import DATASETS, SCALES, RunConfig, replicates
 from ssn3d.evaluation import reid
 from ssn3d.runs import Run
 from ssn3d.runs import single as runs
@@ -116,16 +116,7 @@ def listed(values: list[float], sign: str = "") -> str:
 
 def configs(scale: Any, dataset: Any, seeds: int, changes: Sequence[str]) -> list[RunConfig]:
     """Runs as in notebook 01, a seed each."""
-    return [
-        RunConfig.preset(
-            scale,
-            dataset,
-            seed=seed,
-            split=seed % 10 if dataset == "ilids_vid" else 0,
-            **cli._parse(tuple(changes)),
-        )
-        for seed in range(seeds)
-    ]
+    return replicates(RunConfig.preset(scale, dataset, **cli._parse(tuple(changes))), seeds)
 
 
 def main() -> None:

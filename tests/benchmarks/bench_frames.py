@@ -1,19 +1,18 @@
-"""Frames to the model at 256 x 128: ours against the usual worker's Pillow loop, on one core."""
+"""From JPEG files to the model at 256 x 128: ours against the usual Pillow loop, on one core."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision  # noqa: F401  # as wherever a ResNet is trained
 from PIL import Image
 from torch import Tensor
 
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
 from ssn3d.datasets.clips import resized_frames
+from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.datasets.writing import write_image
 from ssn3d.synthetic.walkers.render import render
 from tests.benchmarks.harness import race, start
 

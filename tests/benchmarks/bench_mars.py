@@ -1,7 +1,7 @@
 """MARS at its full size: the official lists, tiny frames, one training step, the whole evaluation.
 
-Needs SSN3D_MARS_INFO, the folder of the official .mat files.  The lists of names, which are not
-among them, are left out, so that they are made anew from the folders.
+Needs SSN3D_MARS_INFO, the folder of the official .mat files.  The lists of names are left out, so
+that they are made anew from the folders.
 """
 
 import os
@@ -19,17 +19,17 @@ from ssn3d import data
 from ssn3d.config import RunConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.mars import Name, Row, format_name, read_info
-from ssn3d.evaluation import reid
-from ssn3d.training import reid as train
+from ssn3d.evaluation.reid import evaluate, summary
+from ssn3d.training.reid import fit
 from tests.benchmarks.harness import seconds, start
 
-LOOKS = 64
-"""Different pictures; frames of a tracklet are links to one."""
+IMAGES = 64
+"""Different images; the frames of a tracklet are links to one of them."""
 Result = TypeVar("Result")
 
 
-def lay_out(rows: list[Row], boxes: Path, looks: list[Path]) -> None:
-    """An image for every line of a list, by the names that MARS gives them."""
+def lay_out(rows: list[Row], boxes: Path, images: list[Path]) -> None:
+    """Link an image for every line of a list, under the name that MARS gives it."""
     numbers: Counter[int] = Counter()
     for place, row in enumerate(rows):
         numbers[row.person] += 1
@@ -38,11 +38,11 @@ def lay_out(rows: list[Row], boxes: Path, looks: list[Path]) -> None:
             folder = boxes / name[:4]
             if frame == 1:
                 folder.mkdir(parents=True, exist_ok=True)
-            os.link(looks[place % LOOKS], folder / name)
+            os.link(images[place % IMAGES], folder / name)
 
 
-def told(what: str, work: Callable[[], Result]) -> Result:
-    """Do it, and print how long it took and the most memory so far."""
+def timed(what: str, work: Callable[[], Result]) -> Result:
+    """The result of `work`; prints how long it took, and the peak memory so far."""
     kept: list[Result] = []
     taken = seconds(lambda: kept.append(work()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -62,24 +62,24 @@ def main() -> None:
         shutil.copytree(given, root / "info")
         for file in root.glob("info/*.txt"):
             file.unlink()
-        dice = torch.Generator().manual_seed(0)
-        looks = [Path(name, f"{look}.jpg") for look in range(LOOKS)]
-        for look in looks:
-            write_image(torch.randint(256, (3, 32, 16), dtype=torch.uint8, generator=dice), look)
+        random = torch.Generator().manual_seed(0)
+        images = [Path(name, f"{image}.jpg") for image in range(IMAGES)]
+        for image in images:
+            write_image(torch.randint(256, (3, 32, 16), dtype=torch.uint8, generator=random), image)
         info = read_info(root / "info")
-        told("laid out", lambda: lay_out(info.train, root / "bbox_train", looks))
-        told("laid out", lambda: lay_out(info.test, root / "bbox_test", looks))
+        timed("laid out", lambda: lay_out(info.train, root / "bbox_train", images))
+        timed("laid out", lambda: lay_out(info.test, root / "bbox_test", images))
         os.environ["SSN3D_DATA"] = name
-        everybody = {"train_people": None, "test_people": None, "longest_tracklet": None}
+        full_size = {"train_people": None, "test_people": None, "longest_tracklet": None}
         config = RunConfig.preset(
-            "smoke", "mars", source="real", strategy="unsupervised", epochs=1, **everybody
+            "smoke", "mars", source="real", strategy="unsupervised", epochs=1, **full_size
         )
-        split = told("read", lambda: data.split_of(config))
+        split = timed("read", lambda: data.split_of(config))
         print([(len(part), sum(map(len, part))) for part in split], "tracklets and frames")
-        model, _ = told("one step", lambda: train.fit(config, split.train))
-        result = told("evaluated", lambda: reid.evaluate(config, model, split))
+        model, _ = timed("one step", lambda: fit(config, split.train))
+        result = timed("evaluated", lambda: evaluate(config, model, split))
         print(f"{len(result.queries)} queries count, {result.skipped} have no match")
-        print({name: round(value, 4) for name, value in reid.summary(result).items()})
+        print({name: round(value, 4) for name, value in summary(result).items()})
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "32 bits": {"precision": "float32"},
     "16 bits": {},
     "16 bits, kernels tried out": {},
-    "16 bits, compiled": {"compiled": True},
 }
 """What each changes of the configuration.  cuDNN tries kernels out, and in 32 bits uses TF32."""
 SMALL = {

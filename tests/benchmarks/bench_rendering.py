@@ -1,7 +1,7 @@
-"""Rendered tracklets: frames a second, and how many times what encoding them as JPEG takes.
+"""Rendered tracklets: frames a second, and the time as a multiple of encoding them as JPEG.
 
-The baseline lasts whatever becomes of the renderer: Pillow encodes the same frames, in memory, with
-the quality that data sets are written with.
+The baseline does not depend on the renderer: Pillow encodes the same frames, in memory, with the
+quality that data sets are written with.
 """
 
 from io import BytesIO
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ssn3d.datasets.images import JPEG_QUALITY
 from ssn3d.rng import one_thread
-from ssn3d.synthetic.walkers.render import PROFILES, place_camera, plan, render_tracklet
+from ssn3d.synthetic.walkers.protocol import PROFILES, plan
+from ssn3d.synthetic.walkers.render import place_camera, render_tracklet
 from tests.benchmarks.harness import race, seconds, start
 
 TRACKLETS = 4

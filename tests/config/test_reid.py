@@ -1,11 +1,8 @@
-import os
-import subprocess
-import sys
 from dataclasses import fields, replace
 
 import pytest
 
-from ssn3d.config import DATASETS, SCALES, RunConfig
+from ssn3d.config import DATASETS, SCALES, RunConfig, StudyConfig, replicates
 
 BASE = RunConfig("ilids_vid", strategy="unsupervised")
 OTHER = {
@@ -206,27 +203,32 @@ def test_a_folder_of_ones_own_is_real_and_needs_no_labels():
         replace(config, source="rendered")
 
 
-def precision_on(capability: str) -> list[str]:
-    """Of the presets demo and paper, on a processor that can do no more."""
-    code = (
-        "from ssn3d.config import RunConfig, StudyConfig\n"
-        "print(RunConfig.preset('demo', 'mars').precision, StudyConfig.preset('demo', 'amber')"
-        ".precision, RunConfig.preset('paper', 'mars').precision)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()
-
-
-def test_small_scales_compute_with_what_a_processor_can_afford():
-    assert precision_on("avx2") == ["float32", "float32", "bfloat16"]
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [
+        ("DEFAULT", "float32"),
+        ("AVX2", "float32"),
+        ("AVX512", "bfloat16"),
+    ],
+)
+def test_small_scales_compute_with_what_a_processor_can_afford(monkeypatch, capability, precision):
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    assert RunConfig.preset("demo", "mars").precision == precision
+    assert StudyConfig.preset("demo", "amber").precision == precision
+    assert RunConfig.preset("paper", "mars").precision == "bfloat16"
 
 
 def test_a_precision_that_is_asked_for_is_kept():
     for precision in ("float32", "bfloat16"):
         assert RunConfig.preset("demo", "mars", precision=precision).precision == precision
+
+
+def test_replicates_differ_in_the_seed_alone():
+    config = RunConfig.preset("smoke", "mars", epochs=3, seed=7)
+    assert replicates(config, 3) == [replace(config, seed=seed) for seed in range(3)]
+
+
+def test_replicates_on_ilids_vid_go_through_its_splits():
+    found = replicates(RunConfig.preset("smoke", "ilids_vid"), 12)
+    assert [config.seed for config in found] == list(range(12))
+    assert [config.split for config in found] == [*range(10), 0, 1]

@@ -86,7 +86,7 @@ def test_the_papers_settings():
         ({"labelled_steps": 0}, "semi-supervised training begins with labelled_steps"),
         (FREE | {"keep_labels": True}, "keep_labels keeps what labelled_steps begin with"),
         ({"backbone": "small", "pretrained": True}, "no ImageNet weights for backbone='small'"),
-        (FREE | {"study": "random_maps"}, "random maps are drawn and need no trunk"),
+        (FREE | {"study": "random_maps"}, "random maps are drawn and need no backbone"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, message):

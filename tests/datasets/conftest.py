@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ssn3d.datasets import mars
 from ssn3d.datasets.keypoints import PARTS, Points
-from ssn3d.datasets.tracklets import Tracklet
+from ssn3d.datasets.tracklets import Split, Tracklet
 
 
 def smooth_frames(length: int, generator: torch.Generator) -> Tensor:
@@ -43,3 +44,45 @@ def backwards(monkeypatch: pytest.MonkeyPatch) -> None:
             return contextlib.nullcontext(sorted(entries, key=lambda e: e.name, reverse=True))
 
     monkeypatch.setattr(os, "scandir", listed)
+
+
+@pytest.fixture
+def mars_split(tracklet) -> Split:
+    """With junk, distractors, people at one camera, twice at one camera, and for 2 frames only."""
+    train = [tracklet(1, 1), tracklet(1, 4, points=True), tracklet(3, 6), tracklet(3, 6)]
+    gallery = [
+        tracklet(-1, 1),
+        tracklet(0, 2),
+        tracklet(0, 5),
+        tracklet(2, 1, points=True),
+        tracklet(2, 1),
+        tracklet(2, 3, length=2),
+        tracklet(10, 2),
+        tracklet(12, 2),
+        tracklet(12, 5, points=True),
+    ]
+    return Split(train, [gallery[row] for row in mars.choose_queries(gallery)], gallery)
+
+
+@pytest.fixture
+def ilids_vid_split(tracklet) -> Split:
+    """Person numbers with gaps, a tracklet of one frame, some with points."""
+    train = [tracklet(person, camera) for person in (2, 9, 319) for camera in (1, 2)]
+    query = [tracklet(1, 1, points=True), tracklet(7, 1, length=1), tracklet(30, 1)]
+    gallery = [tracklet(1, 2), tracklet(7, 2, points=True), tracklet(30, 2)]
+    return Split(train, query, gallery)
+
+
+@pytest.fixture
+def dukemtmc_split(tracklet) -> Split:
+    """People asked for and not, a tracklet of one frame, some with points."""
+    train = [tracklet(1, 5), tracklet(1, 6, points=True), tracklet(8, 2, length=1)]
+    gallery = [
+        tracklet(2, 1, points=True),
+        tracklet(2, 3),
+        tracklet(3, 8, length=1),
+        tracklet(7, 2),
+        tracklet(7, 4, length=11, points=True),
+        tracklet(9, 4),
+    ]
+    return Split(train, [gallery[0], gallery[3]], gallery)

@@ -12,7 +12,8 @@ import scipy.io
 from ssn3d.datasets import check as data_check
 from ssn3d.datasets import dukemtmc, ilids_vid, mars
 from ssn3d.datasets.check import Line, check
-from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic.walkers.protocol import profile_of
+from ssn3d.synthetic.walkers.render import write
 
 SPLITS = "train-test people splits/train_test_splits_ilidsvid.mat"
 Damage = Callable[[Path], object]
@@ -112,19 +113,19 @@ DAMAGES: dict[tuple[str, str], tuple[Damage, list[str]]] = {  # the verdict: pla
     ),
     ("mars", "folder in letters"): (
         first("bbox_train/0*", name_in_letters),
-        ["frame COPY/bbox_train/0", "F001.jpg does not exist", "unpack the images again"],
+        ["COPY/bbox_train/0", "F001.jpg does not exist", "unpack the images again"],
     ),
     ("mars", "empty image"): (
         first("bbox_train/0*/*", empty),
-        ["frame COPY/bbox_train/0", "not a readable image", "[0 bytes]", "copy the file anew"],
+        ["COPY/bbox_train/0", "not a readable image", "[0 bytes]", "copy the file anew"],
     ),
     ("mars", "no image"): (
         first("bbox_train/0*/*", scribble),
-        ["frame COPY/bbox_train/0", "cannot be identified", "[8 bytes]", "copy the file anew"],
+        ["COPY/bbox_train/0", "cannot be identified", "[8 bytes]", "copy the file anew"],
     ),
     ("mars", "half an image"): (
         first("bbox_train/0*/*", cut),
-        ["frame COPY/bbox_train/0", "Truncated", "copy the file anew"],
+        ["COPY/bbox_train/0", "Truncated", "copy the file anew"],
     ),
     ("mars", "no match"): (
         ask_for_people_of_one_camera,
@@ -207,8 +208,9 @@ def sets(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sets")
     roots = {}
     for name in ("mars", "ilids_vid", "dukemtmc"):
-        profile = rendered.profile_of(name, train_people=3, test_people=3, longest=4)
-        roots[name] = rendered.materialise(name, profile, folder, seed=0, height=32, width=16)
+        profile = profile_of(name, train_people=3, test_people=3, longest=4)
+        roots[name] = folder / name
+        write(roots[name], profile=profile, seed=0, height=32, width=16)
         (roots[name] / "points.npz").unlink()
     return roots
 
@@ -303,7 +305,7 @@ def test_another_seed_opens_other_frames(copy):
             scribble(path)
     seeds = [texts(check("ilids_vid", root, sample=5, seed=seed)) for seed in (0, 0, 1)]
     assert seeds[0].count("not a readable") > 4
-    named = [re.findall(r"frame (\S+png) is", said) for said in seeds]
+    named = [re.findall(r"(\S+png) is not", said) for said in seeds]
     assert named[0] == named[1] != named[2]
 
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ssn3d import data
-from ssn3d.datasets import frame_cache as packing
-from ssn3d.datasets import ilids_vid
+from ssn3d.datasets import frame_cache, ilids_vid
 from ssn3d.datasets.clips import resized
 from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.tracklets import Split, load_frames
@@ -47,7 +46,7 @@ def test_packed_frames_are_the_frames(root, tmp_path, size):
 def test_nothing_is_decoded_again(root, tmp_path, monkeypatch):
     split = ilids_vid.read(root, 0)
     first = packed(split, SIZE, tmp_path / "set.frames")
-    monkeypatch.setattr(packing, "resized_frames", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(frame_cache, "resized_frames", lambda *_: pytest.fail("decoded again"))
     assert packed(split, SIZE, tmp_path / "set.frames").train == first.train
 
 
@@ -68,7 +67,7 @@ def test_queries_in_the_gallery_stay_the_same_objects(root, tmp_path):
 
 
 def test_a_set_too_large_is_left_as_files(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "MOST", 1000)
+    monkeypatch.setattr(frame_cache, "LARGEST", 1000)
     split = ilids_vid.read(root, 0)
     assert packed(split, SIZE, tmp_path / "set.frames") is split
     assert not list(tmp_path.iterdir())

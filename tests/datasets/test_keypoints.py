@@ -73,19 +73,19 @@ def header(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("truth", header((2**40, 9, 2)), "cannot reshape"),
-        ("truth", b"no array", "magic"),
+        ("truth", header((2**50, 9, 2)), "Unable to allocate"),
+        ("truth", b"no array", "bytes"),
         ("truth", header((1, 9, 2))[:20], "array header"),
-        ("truth", np.zeros((2, 9, 2), np.float32), "of shape"),
-        ("truth", np.zeros((4, 9, 2), np.int32), "expected truth of kind 'f', got int32"),
-        ("visible", np.zeros((4, 9), np.float32), "expected visible of kind 'b', got float32"),
-        ("visible", None, "visible.npy"),
-        ("length", np.array([5]), "of shape"),
+        ("truth", np.zeros((2, 9, 2), np.float32), "and shape"),
+        ("truth", np.zeros((4, 9, 2), np.int32), "expected truth of kind 'f' .* got int32"),
+        ("visible", np.zeros((4, 9), np.float32), "expected visible of kind 'b' .* got float32"),
+        ("visible", None, "visible is not"),
+        ("length", np.array([5]), "and shape"),
         ("length", np.array([-4, 8]), "split"),
         ("length", np.array([4, 0]), "longer"),
         ("first_frame", np.array(["1.png", "2.png"]), "shorter"),
-        ("first_frame", np.array([Unpickled()]), "got object"),
-        ("truth", np.array([Unpickled()]), "got object"),
+        ("first_frame", np.array([Unpickled()]), "allow_pickle=False"),
+        ("truth", np.array([Unpickled()]), "allow_pickle=False"),
     ],
 )
 def test_an_array_that_does_not_fit_is_refused(tracklet, tmp_path, name, value, said):

@@ -297,7 +297,9 @@ def test_nobody_detected_is_nothing_found(monkeypatch):
 
 
 def test_torchvisions_network_takes_frames_as_small_as_these():
-    points = keypoint_rcnn(least=1e-3)(torch.randint(256, (1, 3, 32, 16), dtype=torch.uint8))
+    points = keypoint_rcnn(min_confidence=1e-3)(
+        torch.randint(256, (1, 3, 32, 16), dtype=torch.uint8)
+    )
     assert points.shape == (1, 9, 2)
     assert (points.isnan() | ((points >= 0) & (points <= 1))).all()
 

@@ -6,31 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torchvision.io import write_png
 
 from ssn3d.datasets import mars
-from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
+from ssn3d.datasets.tracklets import Split, Tracklet
 
 
 @pytest.fixture
-def split(tracklet) -> Split:
-    """With junk, distractors, people at one camera, twice at one camera, and for 2 frames only."""
-    train = [tracklet(1, 1), tracklet(1, 4, points=True), tracklet(3, 6), tracklet(3, 6)]
-    gallery = [
-        tracklet(-1, 1),
-        tracklet(0, 2),
-        tracklet(0, 5),
-        tracklet(2, 1, points=True),
-        tracklet(2, 1),
-        tracklet(2, 3, length=2),
-        tracklet(10, 2),
-        tracklet(12, 2),
-        tracklet(12, 5, points=True),
-    ]
-    return Split(train, [gallery[row] for row in mars.choose_queries(gallery)], gallery)
+def split(mars_split) -> Split:
+    return mars_split
 
 
 @pytest.fixture
@@ -50,32 +34,6 @@ def change_row(path: Path, row: int, values: list[float]) -> None:
     scipy.io.savemat(path, {"track_test_info": table})
 
 
-def test_what_is_read_can_be_written_and_read_again(root, tmp_path):
-    first = mars.read(root, junk=True)
-    mars.write(first, tmp_path / "again")
-    assert mars.read(tmp_path / "again", junk=True) == first
-
-
-def test_what_is_written_comes_back_but_for_jpeg(split, root):
-    back = mars.read(root, junk=True)
-    for wrote, read in zip(split, back, strict=True):
-        assert [(t.person, t.camera) for t in read] == [(t.person, t.camera) for t in wrote]
-        for a, b in zip(wrote, read, strict=True):
-            difference = load_frames(a, range(len(a))).float() - load_frames(b, range(len(b)))
-            assert difference.abs().mean() < 3
-            assert (a.points is None) == (b.points is None)
-            for mine, theirs in zip(a.points or (), b.points or (), strict=True):
-                torch.testing.assert_close(mine, theirs, equal_nan=True)
-
-
-def test_writing_twice_gives_the_same_bytes(split, root, tmp_path):
-    mars.write(split, tmp_path / "twin")
-    files = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-    assert Path("points.npz") in files
-    for file in files:
-        assert (root / file).read_bytes() == (tmp_path / "twin" / file).read_bytes()
-
-
 def test_jpeg_files_are_copied_byte_for_byte(root, tmp_path):
     mars.write(mars.read(root), tmp_path / "again")
     frame = "bbox_test/0012/0012C2T0001F001.jpg"
@@ -88,12 +46,6 @@ def test_png_files_are_encoded_anew(split, tmp_path):
     train = [Tracklet([image], 1, 1)]
     mars.write(split._replace(train=train), tmp_path / "again")
     assert (tmp_path / "again/bbox_train/0001/0001C1T0002F006.jpg").read_bytes()[:2] == b"\xff\xd8"
-
-
-def test_tracklets_out_of_order_are_stored_in_the_order_of_mars(split, root, tmp_path):
-    mars.write(Split(split.train[::-1], split.query, split.gallery[::-1]), tmp_path / "mixed")
-    people = [(t.person, t.camera) for t in mars.read(tmp_path / "mixed", junk=True).gallery]
-    assert people == sorted(people)
 
 
 def test_the_gallery_holds_the_query_tracklets_themselves(root):
@@ -133,7 +85,7 @@ def test_the_last_tracklet_skips_a_number_and_begins_late(root):
 
 
 def test_a_tracklet_of_999_frames_fits(split, tmp_path):
-    longest = Tracklet(split.train[0].frames[:1].expand(999, -1, -1, -1), 3, 6)
+    longest = Tracklet(split.train[0].frames[:1, :, :2, :2].expand(999, -1, -1, -1), 3, 6)
     mars.write(split._replace(train=[longest]), tmp_path / "long")
     assert len(mars.read(tmp_path / "long").train[0]) == 999
 
@@ -163,14 +115,6 @@ def test_frames_are_ordered_by_number_whatever_the_name_list_says(root):
     assert mars.read(root) == expected
 
 
-@pytest.mark.parametrize("junk", [".DS_Store", "Thumbs.db", "._0001C1T0001F001.jpg"])
-def test_files_of_the_operating_system_are_ignored(root, junk):
-    expected = mars.read(root)
-    for folder in (root, root / "bbox_train", root / "bbox_train/0001", root / "info"):
-        (folder / junk).write_bytes(b"x")
-    assert mars.read(root) == expected
-
-
 def test_boxes_unpacked_one_folder_deeper_are_found(root, tmp_path):
     (root / "points.npz").unlink()
     nested = tmp_path / "nested"
@@ -178,13 +122,6 @@ def test_boxes_unpacked_one_folder_deeper_are_found(root, tmp_path):
     for part in ("bbox_train", "bbox_test"):
         shutil.copytree(root / part, nested / part / part)
     assert mars.read(nested) == mars.read(root)
-
-
-def test_the_folder_above_will_do(root, tmp_path):
-    expected = mars.read(root)
-    root.rename(tmp_path / "MARS")
-    back = mars.read(tmp_path)
-    assert [t.points is None for t in back.gallery] == [t.points is None for t in expected.gallery]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float64])
@@ -206,12 +143,6 @@ def test_line_ends_of_the_name_lists_do_not_matter(root):
     assert mars.read(root) == expected
 
 
-def test_reading_opens_no_image(root):
-    for path in root.rglob("*.jpg"):
-        path.write_bytes(b"")
-    assert len(mars.read(root).train) == 4
-
-
 def test_a_missing_frame_is_named_before_any_training(root):
     path = root / "bbox_train/0001/0001C4T0002F003.jpg"
     path.unlink()
@@ -223,20 +154,6 @@ def test_a_missing_folder_is_named(root):
     (root / "bbox_test/0012").rename(root / "elsewhere")
     with pytest.raises(FileNotFoundError, match=r"bbox_test/0012/0012C2T0001F001.jpg"):
         mars.read(root)
-
-
-def test_a_corrupt_image_is_named(root):
-    train = mars.read(root).train
-    train[0].frames[2].write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"0001C1T0001F003.jpg is not a readable image"):
-        load_frames(train[0], range(4))
-
-
-def test_a_missing_data_set_names_the_places_and_the_tree(tmp_path):
-    with pytest.raises(FileNotFoundError) as error:
-        mars.read(tmp_path)
-    for said in (str(tmp_path / "MARS"), "no bbox_train, bbox_test, info", "query_IDX.mat"):
-        assert said in str(error.value)
 
 
 @pytest.mark.parametrize("file", ["tracks_test_info.mat", "query_IDX.mat"])
@@ -265,10 +182,7 @@ def test_a_lost_list_of_names_is_not_made_of_too_few_images(root):
     ("array", "said"),
     [
         ({"track_train_info": np.ones((4, 3))}, r"expected shape \(tracklets, 4\).*\(4, 3\)"),
-        ({"a": np.ones((4, 4)), "b": np.ones((4, 4))}, r"one array, got \['a', 'b'\]"),
         ({"track_train_info": np.full((4, 4), 1.5)}, "whole numbers"),
-        ({"track_train_info": np.full((4, 4), np.nan)}, "whole numbers"),
-        ({"track_train_info": "text"}, "array of numbers"),
         ({"track_train_info": np.array([[3, 2, 1, 1]])}, "lines between 1 and 16"),
         ({"track_train_info": np.array([[0, 2, 1, 1]])}, "row 1 .* got 0 to 2"),
         ({"track_train_info": np.array([[1, 17, 1, 1]])}, "got 1 to 17"),
@@ -280,10 +194,9 @@ def test_a_wrong_list_of_tracklets_is_explained(root, array, said):
         mars.read(root)
 
 
-@pytest.mark.parametrize("content", [b"", b"no matlab file", "half"])
-def test_a_damaged_list_is_named(root, content):
+def test_a_damaged_list_is_named(root):
     path = root / "info/tracks_train_info.mat"
-    path.write_bytes(path.read_bytes()[:200] if content == "half" else content)
+    path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"tracks_train_info.mat is not a readable MATLAB 5 file"):
         mars.read(root)
 
@@ -314,13 +227,6 @@ def test_an_odd_name_in_the_list_is_named(root):
         mars.read(root)
 
 
-@pytest.mark.parametrize("part", Split._fields)
-def test_an_empty_list_is_not_written(split, tmp_path, part):
-    with pytest.raises(ValueError, match=f"got an empty {part}"):
-        mars.write(split._replace(**{part: []}), tmp_path / "empty")
-    assert not (tmp_path / "empty").exists()
-
-
 def test_a_set_without_tracklets_is_not_read(root):
     scipy.io.savemat(root / "info/query_IDX.mat", {"query_IDX": np.zeros((1, 0))})
     with pytest.raises(ValueError, match="empty query"):
@@ -331,31 +237,6 @@ def test_a_query_outside_the_gallery_is_not_written(split, tracklet, tmp_path):
     with pytest.raises(ValueError, match="query of person 99 at camera 1"):
         mars.write(split._replace(query=[tracklet(99, 1)]), tmp_path / "new")
     assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("owner", [(10000, 1), (-2, 1), (5, 10)])
-def test_numbers_that_fit_no_name_are_not_written(split, tracklet, tmp_path, owner):
-    with pytest.raises(ValueError, match="MARS file names hold"):
-        mars.write(split._replace(train=[tracklet(*owner)]), tmp_path / "new")
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_data_set_is_never_written_over(split, root):
-    with pytest.raises(FileExistsError, match="bbox_train"):
-        mars.write(split, root)
-
-
-@given(
-    st.builds(
-        mars.Name,
-        person=st.integers(-1, 9999),
-        camera=st.integers(0, 9),
-        tracklet=st.integers(0, 9999),
-        frame=st.integers(0, 999),
-    )
-)
-def test_names_are_read_as_they_are_written(name):
-    assert mars.parse_name(mars.format_name(name)) == name
 
 
 @pytest.mark.parametrize(

@@ -138,17 +138,17 @@ def test_hips_that_are_not_the_mid_hip_do_not_matter_to_body25():
 
 
 @pytest.mark.parametrize(("confidence", "gone"), [(0.3, False), (0.2999, True), (-9.0, True)])
-def test_the_least_confidence_is_enough(confidence, gone):
+def test_the_minimal_confidence_is_enough(confidence, gone):
     found = person("coco17")
     found[0, 2] = confidence
     found[list(FACE["coco17"]), 2] = 0
     assert ("head" in missing(parts_of(found, "coco17", SIZE))) == gone
 
 
-def test_scores_that_are_no_probabilities_have_a_least_of_their_own():
+def test_scores_that_are_no_probabilities_have_a_minimum_of_their_own():
     found = person("coco17") * torch.tensor([1, 1, 10])
     found[13, 2] = 4
-    assert missing(parts_of(found, "coco17", SIZE, least=5)) == {"left knee"}
+    assert missing(parts_of(found, "coco17", SIZE, min_confidence=5)) == {"left knee"}
 
 
 @pytest.mark.parametrize(
@@ -183,23 +183,23 @@ def test_points_are_float32_whatever_was_found(dtype):
 
 
 @pytest.mark.parametrize(
-    ("shape", "layout", "size", "least", "message"),
+    ("shape", "layout", "size", "min_confidence", "message"),
     [
         ((25, 3), "body_25", SIZE, 0.3, "layout: expected one of body25, .*got 'body_25'"),
         ((18, 3), "body25", SIZE, 0.3, r"body25: expected .*\[... 25 3\], got \[18, 3\]; choose"),
         ((17, 2), "coco17", SIZE, 0.3, r"coco17: expected .*\[... 17 3\], got \[17, 2\]"),
         ((3,), "coco17", SIZE, 0.3, r"got \[3\]"),
         ((17, 3), "coco17", (0, 9), 0.3, r"1 to 1e\+06 pixels .*got \(0, 9\) .*; give the size"),
-        ((17, 3), "coco17", (9, math.nan), 0.3, "size and least"),
-        ((17, 3), "coco17", (9, 10**9), 0.3, "size and least"),
+        ((17, 3), "coco17", (9, math.nan), 0.3, "size and min_confidence"),
+        ((17, 3), "coco17", (9, 10**9), 0.3, "size and min_confidence"),
         ((17, 3), "coco17", SIZE, 0, "confidence above 0, got .* and 0; give"),
-        ((17, 3), "coco17", SIZE, math.nan, "size and least"),
-        ((17, 3), "coco17", SIZE, math.inf, "size and least"),
+        ((17, 3), "coco17", SIZE, math.nan, "size and min_confidence"),
+        ((17, 3), "coco17", SIZE, math.inf, "size and min_confidence"),
     ],
 )
-def test_what_is_no_set_of_key_points_is_refused(shape, layout, size, least, message):
+def test_what_is_no_set_of_key_points_is_refused(shape, layout, size, min_confidence, message):
     with pytest.raises(ValueError, match=message):
-        parts_of(torch.zeros(shape), layout, size, least)
+        parts_of(torch.zeros(shape), layout, size, min_confidence)
 
 
 def quarters(largest: int) -> st.SearchStrategy[float]:
@@ -258,10 +258,10 @@ def test_a_byte_order_mark_is_fine(tmp_path):
     torch.testing.assert_close(read_openpose(path, SIZE), answer("body25"))
 
 
-def test_the_least_confidence_counts_in_a_file(tmp_path):
+def test_the_minimal_confidence_counts_in_a_file(tmp_path):
     path = stored({"people": [entry(without("body25", 13))]}, tmp_path)
     assert missing(read_openpose(path, SIZE)) == {"left knee"}
-    assert not missing(read_openpose(path, SIZE, least=0.05))
+    assert not missing(read_openpose(path, SIZE, min_confidence=0.05))
 
 
 def test_nobody_found_is_nothing_known(tmp_path):
@@ -363,7 +363,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("document", [DOCUMENT, {"people": []}])
 def test_a_wrong_size_is_refused_whoever_was_found(tmp_path, document):
-    with pytest.raises(ValueError, match=r"^size and least"):
+    with pytest.raises(ValueError, match=r"^size and min_confidence"):
         read_openpose(stored(document, tmp_path), (0, 100))
 
 

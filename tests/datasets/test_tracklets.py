@@ -1,12 +1,9 @@
-import pickle
-
 import pytest
 import torch
 from torchvision.io import write_png
 
 from ssn3d.datasets.layout import FrameFiles
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames, summarise
-from ssn3d.datasets.writing import check_writable
 
 
 @pytest.fixture
@@ -38,13 +35,6 @@ def test_frames_come_in_the_order_asked_for(files):
     chosen = load_frames(Tracklet(files, 1, 1), [3, 0, 0])
     assert torch.equal(chosen, all_frames[[3, 0, 0]])
     assert (chosen.dtype, tuple(chosen.shape)) == (torch.uint8, (3, 3, 32, 16))
-
-
-def test_frame_files_are_a_sequence_of_paths(files, tmp_path):
-    assert list(files) == [tmp_path / f"{frame}.png" for frame in range(4)]
-    assert files[-1] == tmp_path / "3.png"
-    assert list(files[1:3]) == list(files)[1:3]
-    assert pickle.loads(pickle.dumps(files)) == files
 
 
 def test_a_missing_frame_is_named(files):
@@ -83,16 +73,3 @@ def test_a_summary_counts_people_without_junk_and_distractors(tracklet):
     }
     assert (train.people, train.tracklets, train.frames) == (1, 2, 18)
     assert query[1:] == (0,) * 9
-
-
-def test_tracklets_that_cannot_be_written_are_explained(tracklet, tmp_path):
-    good = tracklet(1, 1, points=True)
-    wrong = {
-        "at least one frame": Tracklet([], 1, 1),
-        r"uint8 \[t 3 H W\], got torch.float32": Tracklet(good.frames.float(), 1, 1),
-        r"got torch.uint8 \[4, 1, 32, 16\]": Tracklet(good.frames[:, :1], 1, 1),
-        "body points for 3 frames, got them for 4": Tracklet(good.frames[:3], 1, 1, good.points),
-    }
-    for said, bad in wrong.items():
-        with pytest.raises(ValueError, match=f"person 1 at camera 1: .*{said}"):
-            check_writable(Split([good], [good], [good, bad]), tmp_path, ())

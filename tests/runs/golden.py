@@ -16,8 +16,9 @@ from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
 from ssn3d.runs import load_or_train
-from ssn3d.synthetic import amber, pedestrian_film
-from ssn3d.synthetic.walkers import render as walkers
+from ssn3d.synthetic import amber, pedestrians
+from ssn3d.synthetic.walkers.protocol import PROFILES, plan
+from ssn3d.synthetic.walkers.render import place_camera, render_tracklet
 
 FOLDER = Path(__file__).with_name("golden")
 
@@ -70,11 +71,11 @@ def picture(renderer: str) -> Tensor:
     if renderer == "amber":
         return amber.paint(0, height=48, width=64)
     if renderer == "pedestrians":
-        return pedestrian_film.film(1, length=1, seed=0, **size).frames[0, 0]
-    profile = walkers.PROFILES[renderer]
-    walk = walkers.plan(profile, seed=0)[0]
-    camera = walkers.place_camera(profile, walk.camera, seed=0, height=64)
-    tracklet = walkers.render_tracklet(profile, walk, camera, seed=0, **size)
+        return pedestrians.render_people(1, length=1, seed=0, **size).frames[0, 0]
+    profile = PROFILES[renderer]
+    walk = plan(profile, seed=0)[0]
+    camera = place_camera(profile, walk.camera, seed=0, height=64)
+    tracklet = render_tracklet(profile, walk, camera, seed=0, **size)
     return load_frames(tracklet, [0])[0]
 
 

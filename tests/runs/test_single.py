@@ -14,7 +14,7 @@ from ssn3d.config import StudyConfig
 from ssn3d.datasets.tracklets import Split
 from ssn3d.runs import experiments
 from ssn3d.runs import single as runs
-from ssn3d.synthetic import materialise as rendered
+from ssn3d.synthetic.walkers import render
 from ssn3d.training import reid as train
 from tests.stored import RESULTS, bits_of
 
@@ -117,7 +117,7 @@ def test_other_settings_data_or_version_are_another_run(tiny_config, monkeypatch
 
 def test_another_version_of_the_renderer_is_another_run(tiny_config, monkeypatch):
     before = runs.identify(tiny_config)
-    monkeypatch.setattr(rendered, "RENDERER_VERSION", 99)
+    monkeypatch.setattr(render, "RENDERER_VERSION", 99)
     assert runs.identify(tiny_config) != before
 
 

@@ -1,7 +1,4 @@
 import math
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -9,9 +6,9 @@ from einops import reduce
 from torch.nn.functional import avg_pool2d
 from torch.testing import assert_close
 
-from ssn3d.datasets import pictures
-from ssn3d.synthetic import amber, amber_shapes
-from ssn3d.synthetic.amber_shapes import KINDS, KNOBS, REACH, Dice, draw_elements
+from ssn3d.datasets.images import read_folder
+from ssn3d.synthetic import amber
+from ssn3d.synthetic.amber import KINDS, KNOBS, REACH, draw_elements
 
 SIZE = {"height": 30, "width": 40}
 SMALL = {"count": 3, "seed": 0} | SIZE
@@ -24,7 +21,7 @@ def at(shape, u, v, knobs=PLAIN):
 
 
 def elements_of(number):
-    return draw_elements(4 / 3, Dice(torch.Generator().manual_seed(number)))
+    return draw_elements(4 / 3, torch.Generator().manual_seed(number))
 
 
 @pytest.mark.parametrize("size", [(480, 640), (30, 40), (40, 30), (7, 50), (1, 1)], ids=str)
@@ -165,19 +162,19 @@ def test_a_shape_leaves_its_places_as_they_are(shape):
 )
 def test_distances_to_plain_shapes(shape, place, knobs, distance):
     knobs = (knobs + PLAIN)[:KNOBS]
-    found = at(getattr(amber_shapes, shape), *place, knobs)
+    found = at(getattr(amber, shape), *place, knobs)
     assert_close(found, float(distance), atol=3e-4, rtol=0)
 
 
 def test_four_balls_that_meet_are_one_blob():
     near = [0.5] * 4 + [0.0] * 4 + [1.0] * 4
-    assert at(amber_shapes.blob, 0, 0, near) < 0
-    assert at(amber_shapes.blob, 0.55, 0, near) < 0 < at(amber_shapes.blob, 1.3, 0, near)
+    assert at(amber.blob, 0, 0, near) < 0
+    assert at(amber.blob, 0.55, 0, near) < 0 < at(amber.blob, 1.3, 0, near)
 
 
 def test_works_are_written_as_numbered_pictures(tmp_path):
     amber.write(tmp_path, **SMALL)
-    frames, names = pictures.read(tmp_path, **SIZE)
+    frames, names = read_folder(tmp_path, **SIZE)
     assert names == ["001.png", "002.png", "003.png"]
     assert torch.equal(frames, torch.stack([amber.paint(number, **SIZE) for number in range(3)]))
 
@@ -194,74 +191,3 @@ def test_the_bytes_of_the_files_do_not_change(tmp_path):
 def test_a_count_that_cannot_be_numbered_is_refused(tmp_path, count):
     with pytest.raises(ValueError, match=f"1 to 999 works, got count={count}"):
         amber.write(tmp_path, **SMALL | {"count": count})
-
-
-@pytest.fixture
-def painted(monkeypatch) -> list:
-    """Lists the numbers of the works that are painted, slowly."""
-    numbers = []
-
-    def slowly(number, *, seed, height, width):
-        numbers.append(number)
-        time.sleep(0.02)  # so that others who ask come in between
-        return torch.zeros(3, height, width, dtype=torch.uint8)
-
-    monkeypatch.setattr(amber, "paint", slowly)
-    return numbers
-
-
-def test_a_set_is_painted_once(painted, tmp_path):
-    first = amber.materialise(tmp_path / "new", **SMALL)
-    assert amber.materialise(tmp_path / "new", **SMALL) == first
-    assert first == tmp_path / "new" / amber.identity(**SMALL)
-    assert sorted(path.name for path in first.iterdir()) == ["001.png", "002.png", "003.png"]
-    assert painted == [0, 1, 2]
-
-
-def test_whoever_asks_while_another_paints_waits_for_it(painted, tmp_path):
-    start = threading.Barrier(4)
-
-    def ask(_):
-        start.wait()
-        return len(list(amber.materialise(tmp_path, **SMALL).glob("*.png")))
-
-    with ThreadPoolExecutor(4) as askers:
-        assert list(askers.map(ask, range(4))) == [3, 3, 3, 3]
-    assert painted == [0, 1, 2]
-
-
-def test_a_failure_leaves_nothing_behind_and_can_be_repeated(painted, tmp_path, monkeypatch):
-    def fail(number, **_):
-        if number == 1:
-            raise OSError("the disk is full")
-        return torch.zeros(3, 30, 40, dtype=torch.uint8)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(amber, "paint", fail)
-        with pytest.raises(OSError, match="the disk is full"):
-            amber.materialise(tmp_path, **SMALL)
-    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
-    assert amber.materialise(tmp_path, **SMALL).is_dir()
-
-
-def test_what_a_killed_painter_left_does_not_count(painted, tmp_path):
-    left = tmp_path / f".{amber.identity(**SMALL)}.draft"
-    left.mkdir()
-    (left / "004.png").write_bytes(b"half")
-    root = amber.materialise(tmp_path, **SMALL)
-    assert len(list(root.iterdir())) == 3
-    assert not left.exists()
-
-
-@pytest.mark.parametrize(
-    "changed", [{"count": 4}, {"seed": 1}, {"height": 31}, {"width": 41}], ids=str
-)
-def test_another_setting_is_another_set(changed):
-    assert amber.identity(**(SMALL | changed)) != amber.identity(**SMALL)
-
-
-def test_another_painter_is_another_set(monkeypatch):
-    before = amber.identity(**SMALL)
-    assert before.startswith("amber-")
-    monkeypatch.setattr(amber, "RENDERER_VERSION", 99)
-    assert amber.identity(**SMALL) != before

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,17 @@ from torch import Tensor
 
 from ssn3d.datasets import coco
 from ssn3d.synthetic import pedestrians
-from ssn3d.synthetic.pedestrian_film import PARTS, Film, film, key_points, worth_labelling
-from ssn3d.synthetic.pedestrians import Pedestrians
-from ssn3d.synthetic.walkers import limbs as walker_limbs
-from ssn3d.synthetic.walkers import person as walker_bodies
+from ssn3d.synthetic.pedestrians import (
+    PARTS,
+    Pedestrians,
+    Rendered,
+    key_points,
+    labelling_order,
+    render_people,
+)
 from ssn3d.synthetic.walkers.keypoints import true_points
 from ssn3d.synthetic.walkers.painting import Capsules, Pose, capsules, paint, project, together
+from ssn3d.synthetic.walkers.person import body_limbs, new_person, skeleton
 from ssn3d.synthetic.walkers.scene import Scene
 
 SMALL = {"people": 14, "labelled": 4, "tracked": 3, "frames": 2, "height": 32, "width": 16}
@@ -25,9 +29,11 @@ SIZE = {"height": 32, "width": 16}
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
+def root(rendered, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pedestrians")
-    pedestrians.write(folder, **SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pedestrians, "render_people", lambda *_, **__: rendered)  # once for all tests
+        pedestrians.write(folder, **SMALL)
     return folder
 
 
@@ -37,8 +43,8 @@ def read(root) -> Pedestrians:
 
 
 @pytest.fixture(scope="module")
-def filmed() -> Film:
-    return film(14, length=3, seed=0, **SIZE)
+def rendered() -> Rendered:
+    return render_people(14, length=3, seed=0, **SIZE)
 
 
 def known(points: Tensor) -> Tensor:
@@ -48,14 +54,14 @@ def known(points: Tensor) -> Tensor:
 # Where the points are
 
 
-def staged(yaw: float, *front: Capsules) -> tuple[Scene, dict[str, Tensor]]:
+def scene_of(yaw: float, *front: Capsules) -> tuple[Scene, dict[str, Tensor]]:
     """Six frames of somebody walking, and where the joints are seen."""
-    person = walker_bodies.new_person(torch.Generator().manual_seed(3))
+    person = new_person(torch.Generator().manual_seed(3))
     person = replace(person, bag="none", legwear="trousers", skin="fair", bottom="black")
     person = replace(person, shirt="navy", second_shirt="navy", pattern="plain", long_sleeves=True)
-    joints = walker_bodies.skeleton(person, 0.3 + torch.arange(6) * torch.pi / 3)
+    joints = skeleton(person, 0.3 + torch.arange(6) * torch.pi / 3)
     pose = Pose(torch.full((6,), yaw), 0.15, 0.86, torch.zeros(6), torch.full((6,), 0.93))
-    drawn = together([capsules(walker_limbs.body_limbs(person, joints), pose), *front])
+    drawn = together([capsules(body_limbs(person, joints), pose), *front])
     still = torch.zeros(6, 2)
     points = true_points(joints, pose, still, torch.ones(6))
     scene = Scene(drawn, points, torch.zeros(6), still, torch.ones(6), 1.0)
@@ -68,7 +74,7 @@ def staged(yaw: float, *front: Capsules) -> tuple[Scene, dict[str, Tensor]]:
 
 @pytest.mark.parametrize("yaw", [0.0, 0.8, 1.6, 2.5, math.pi, -1.2])
 def test_knees_and_feet_are_numbered_from_the_left(yaw):
-    scene, seen = staged(yaw)
+    scene, seen = scene_of(yaw)
     points = key_points(scene)
     assert known(points).float().mean() > 0.7
     for joint, first in (("knee", 2), ("foot", 4)):
@@ -84,7 +90,7 @@ def min_x(point: Tensor) -> float:
 
 
 def test_the_number_does_not_depend_on_the_side_of_the_body():
-    facing, away = (staged(yaw) for yaw in (0.0, math.pi))
+    facing, away = (scene_of(yaw) for yaw in (0.0, math.pi))
     for (scene, seen), leftmost in ((facing, "right"), (away, "left")):
         points = key_points(scene)
         expected = seen[f"{leftmost} foot"]
@@ -95,7 +101,7 @@ def test_the_number_does_not_depend_on_the_side_of_the_body():
 
 @pytest.mark.parametrize(("yaw", "leftmost"), [(0.0, "right"), (math.pi, "left")])
 def test_of_two_visible_hands_it_is_the_one_farther_left(yaw, leftmost):
-    scene, seen = staged(yaw)
+    scene, seen = scene_of(yaw)
     hand = key_points(scene)[:, 1]
     assert known(hand).all()
     assert (hand - seen[f"{leftmost} hand"]).abs().max() < 0.015  # of its middle, not of the wrist
@@ -103,7 +109,7 @@ def test_of_two_visible_hands_it_is_the_one_farther_left(yaw, leftmost):
 
 
 def test_a_hidden_hand_leaves_the_other():
-    scene, seen = staged(0.0)
+    scene, seen = scene_of(0.0)
     post = Capsules(
         ends=torch.tensor([[-0.12, -0.2], [-0.12, 1.2]])[None, :, None].expand(1, 2, 6, 2),
         radii=torch.full((1, 2, 6), 0.05),
@@ -113,7 +119,7 @@ def test_a_hidden_hand_leaves_the_other():
         colours=torch.zeros(1, 2, 3),
         groups=["obstacle"],
     )
-    behind_post, _ = staged(0.0, post)
+    behind_post, _ = scene_of(0.0, post)
     hidden = (seen["right hand"][:, 0] - 0.26).abs() < 0.06
     assert hidden.any()
     hand = key_points(behind_post)[:, 1]
@@ -123,7 +129,7 @@ def test_a_hidden_hand_leaves_the_other():
 
 @pytest.mark.parametrize("yaw", [0.0, 0.8, 1.6, 2.5, -1.2])
 def test_the_hand_is_painted_where_it_is_labelled(yaw):
-    scene, _ = staged(yaw)
+    scene, _ = scene_of(yaw)
     canvas = torch.ones(6, 3, 240, 120)
     paint(canvas, scene.capsules, softness=0.0, sun=0.0)
     for frame, (x, y) in zip(canvas, key_points(scene)[:, 1].tolist(), strict=True):
@@ -132,24 +138,24 @@ def test_the_hand_is_painted_where_it_is_labelled(yaw):
             assert colour[0] > colour[2] + 0.05  # skin: navy is blue, black and canvas are grey
 
 
-def test_what_lies_outside_or_behind_is_not_labelled(filmed):
-    points = filmed.points[known(filmed.points)]
+def test_what_lies_outside_or_behind_is_not_labelled(rendered):
+    points = rendered.points[known(rendered.points)]
     assert ((points >= 0) & (points <= 1)).all()
-    assert 0.5 < known(filmed.points).float().mean() < 1
+    assert 0.5 < known(rendered.points).float().mean() < 1
 
 
-def test_left_is_left_in_every_picture(filmed):
+def test_left_is_left_in_every_picture(rendered):
     for first in (2, 4):
-        pair = filmed.points[..., first : first + 2, :]
+        pair = rendered.points[..., first : first + 2, :]
         both = known(pair).all(dim=-1)
         assert both.any() and (pair[both][:, 0, 0] <= pair[both][:, 1, 0]).all()
 
 
-def test_people_come_from_several_cameras_and_stay_when_more_come(filmed):
-    assert len(set(filmed.cameras)) > 3
-    few = film(3, length=3, seed=0, **SIZE)
-    assert torch.equal(few.frames, filmed.frames[:3])
-    assert few.cameras == filmed.cameras[:3]
+def test_people_come_from_several_cameras_and_stay_when_more_come(rendered):
+    assert len(set(rendered.cameras)) > 3
+    few = render_people(3, length=3, seed=0, **SIZE)
+    assert torch.equal(few.frames, rendered.frames[:3])
+    assert few.cameras == rendered.cameras[:3]
 
 
 def test_those_with_all_parts_visible_are_labelled_first_from_every_camera():
@@ -157,12 +163,12 @@ def test_those_with_all_parts_visible_are_labelled_first_from_every_camera():
     points[[0, 3, 4], :, 1] = torch.nan
     points[7, :, 2:4] = torch.nan
     cameras = [1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]
-    filmed = Film(torch.zeros(12, 1, 3, 4, 2), points, cameras)
-    order = worth_labelling(filmed, seed=0)
+    rendered = Rendered(torch.zeros(12, 1, 3, 4, 2), points, cameras)
+    order = labelling_order(rendered, seed=0)
     assert sorted(order) == list(range(12))
     assert set(order[:8]) == set(range(12)) - {0, 3, 4, 7} and order[-1] == 7
     assert {cameras[i] for i in order[:3]} == {1, 2, 3}
-    assert worth_labelling(filmed, seed=1) != order
+    assert labelling_order(rendered, seed=1) != order
 
 
 # What is written
@@ -180,9 +186,9 @@ def test_the_folder_holds_pictures_lists_and_tracks(root, read):
     assert frames == ["01.png", "02.png"]
 
 
-def test_pictures_and_points_come_back_as_rendered(read, filmed):
-    assert torch.equal(read.frames, filmed.frames[:, 0])
-    torch.testing.assert_close(read.truth, filmed.points[:, 0], equal_nan=True, atol=1e-5, rtol=0)
+def test_pictures_and_points_come_back_as_rendered(read, rendered):
+    assert torch.equal(read.frames, rendered.frames[:, 0])
+    torch.testing.assert_close(read.truth, rendered.points[:, 0], equal_nan=True, atol=1e-5, rtol=0)
 
 
 def test_some_are_labelled_with_their_true_visible_points(read):
@@ -194,14 +200,14 @@ def test_some_are_labelled_with_their_true_visible_points(read):
     assert min(known(read.labels[labelled]).sum(dim=-1).tolist()) >= max(others) - 1
 
 
-def test_tracks_show_unlabelled_people_walking_on(root, read, filmed):
+def test_tracks_show_unlabelled_people_walking_on(root, read, rendered):
     people = sorted(int(path.name) for path in (root / "tracks").iterdir() if path.is_dir())
     unlabelled = (~known(read.labels).any(dim=-1)).nonzero()[:, 0] + 1
     assert people == unlabelled.tolist()[: SMALL["tracked"]]
     rows = [person - 1 for person in people]
-    assert torch.equal(read.tracks, filmed.frames[rows, 1:])
+    assert torch.equal(read.tracks, rendered.frames[rows, 1:])
     torch.testing.assert_close(
-        read.tracks_truth, filmed.points[rows, 1:], equal_nan=True, atol=1e-5, rtol=0
+        read.tracks_truth, rendered.points[rows, 1:], equal_nan=True, atol=1e-5, rtol=0
     )
 
 
@@ -343,41 +349,3 @@ def test_truth_must_be_of_the_same_parts_and_pictures(own):
     write_labels(own, {"other.jpg": torch.zeros(2, 2)}, file="truth.json")
     with pytest.raises(ValueError, match=r"truth\.json: .*'other\.jpg', which is not there"):
         pedestrians.read(own)
-
-
-# Rendered once
-
-
-def test_every_setting_has_a_name_of_its_own():
-    other = {"people": 127, "labelled": 17, "tracked": 31, "frames": 5, "seed": 1, "height": 121}
-    other["width"] = 61
-    assert set(other) == set(signature(pedestrians.write).parameters) - {"root"}
-    names = {pedestrians.identity(), *(pedestrians.identity(**{k: v}) for k, v in other.items())}
-    assert len(names) == 8
-    assert all(name.startswith("pedestrians-") for name in names)
-
-
-def test_defaults_are_settings_too():
-    assert pedestrians.identity() == pedestrians.identity(height=120, people=128)
-    with pytest.raises(TypeError, match="persons"):
-        pedestrians.identity(persons=3)
-
-
-def test_a_set_is_rendered_once(tmp_path, monkeypatch):
-    settings = {"people": 2, "labelled": 1, "tracked": 1, "frames": 1, **SIZE}
-    found = pedestrians.materialise(tmp_path / "new", **settings)
-    assert found == tmp_path / "new" / pedestrians.identity(**settings)
-    assert len(pedestrians.read(found, **SIZE).names) == 2
-
-    monkeypatch.setattr(pedestrians, "film", None)
-    assert pedestrians.materialise(tmp_path / "new", **settings) == found
-
-
-def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(coco, "write", fail)  # comes after the first pictures
-    with pytest.raises(OSError, match="the disk is full"):
-        pedestrians.materialise(tmp_path, **SMALL)
-    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

@@ -25,7 +25,7 @@ from torch import nn
 
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
-from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, mars, pictures
+from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, images, mars
 from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image
 from ssn3d.datasets.openpose import read_openpose
@@ -113,9 +113,7 @@ def file_targets(root: Path) -> Iterator[Target]:
         picture = root / f"a.{kind}"
         Image.effect_noise((16, 24), 50).convert("RGB").save(picture)
         yield Target(f"image {kind}", picture, lambda picture=picture: read_image(picture))
-        yield Target(
-            f"picture {kind}", picture, lambda name=picture.name: pictures.full(root, name)
-        )
+        yield Target(f"picture {kind}", picture, lambda path=picture: images.read_picture(path))
     network = nn.Linear(2, 1)
     progress = Checkpoint(root / "a.checkpoint", network, torch.optim.Adam(network.parameters()))
     progress.save({"total": [1.0]})

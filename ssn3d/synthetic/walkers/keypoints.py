@@ -1,4 +1,4 @@
-"""The nine body points of a walker: where they are, whether seen, what a pose estimator says."""
+"""The nine body points of a person: true places, visibility, and what a pose estimator finds."""
 
 import torch
 from einops import rearrange, repeat
@@ -24,26 +24,27 @@ OWN_GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Groups of limbs that belong to a part and therefore do not hide it."""
 
-# Not in the paper: how badly OpenPose does. These rates are an assumption, set to what is common on
-# crops of about 128 x 64 pixels in which limbs are some six pixels thick: limb ends are off by a
-# few hundredths of the body, one frame in twelve is seen from the wrong side, hidden joints are
-# mostly guessed, and in one frame of twelve no person, or another one, is found.
+# Not in the paper: how often OpenPose errs. These rates are an assumption. They follow what is
+# common on crops of about 128 x 64 pixels, in which limbs are some six pixels thick: limb ends are
+# off by a few hundredths of the body, left and right are swapped in one frame of twelve, most
+# hidden joints are guessed, and in one frame of twelve no person, or another one, is found.
 SPREAD = (0.012, 0.016, 0.018, 0.024, 0.024, 0.024, 0.024, 0.028, 0.028)
 """Standard deviation per part, in frame heights."""
 HIDDEN_SPREAD = 2.5
-"""A hidden point is guessed: so many times the spread."""
+"""Factor of the spread for hidden points, which are guessed."""
 SWAPPED_BODY, SWAPPED_PAIR = 0.08, 0.04
 MISSED, MISSED_HIDDEN = 0.05, 0.35
 LOST_FRAME, WRONG_PLACE = 0.05, 0.03
 
 
 def true_points(joints: dict[str, Tensor], pose: Pose, shift: Tensor, scale: Tensor) -> Tensor:
-    """Where the points are drawn, in the order of `PARTS`.
+    """Where the body points are drawn, in the order of `PARTS`.
 
     Args:
-        joints: what `walker_bodies.skeleton` returns.
-        shift: [t 2] of the box, see `walker_painting.through_box`.
-        scale: [t]
+        joints: what `person.skeleton` returns.
+        pose: where the body stands.
+        shift: [t 2] of the box in frame heights, see `painting.through_box`.
+        scale: [t] of the box, 1 where it fits the person.
 
     Returns:
         [t n 2] (x, y) in frame heights, also outside the frame.
@@ -54,10 +55,10 @@ def true_points(joints: dict[str, Tensor], pose: Pose, shift: Tensor, scale: Ten
 
 
 def visible_points(points: Tensor, scene: Capsules) -> Tensor:
-    """Whether points can be seen: inside the frame, with nothing of another part before them.
+    """Whether points are visible: inside the frame, with nothing of another part in front of them.
 
     Args:
-        points: [t n 2] in frame heights.
+        points: [t n 2] in frame heights, in the order of `PARTS`.
         scene: everything painted, in the coordinates of the frames.
 
     Returns:
@@ -87,21 +88,19 @@ def to_shares(points: Tensor) -> Tensor:
     return shares.masked_fill(rearrange(~_inside(points), "t n -> t n 1"), torch.nan)
 
 
-def estimate(
-    points: Tensor, visible: Tensor, label_noise: float, generator: torch.Generator
-) -> Points:
-    """The points with what a pose estimator would make of them.
+def estimate(points: Tensor, visible: Tensor, label_noise: float, rng: torch.Generator) -> Points:
+    """The true points, and the points that a pose estimator would find.
 
     Args:
         points: [t n 2] in frame heights, also outside the frame.
         visible: [t n] bool.
         label_noise: 0 for perfect, 1 for the rates above, 2 for twice as many and as large errors.
-            The same generator makes the same mistakes, more or fewer of them.
+        rng: draws the errors; with the same one, less noise makes some of the same errors.
     """
     frames, parts = visible.shape
-    shake = torch.randn(frames, parts, 2, generator=generator)
-    place = torch.rand(frames, 3, generator=generator)
-    chance = torch.rand(frames, parts + 8, generator=generator)
+    shake = torch.randn(frames, parts, 2, generator=rng)
+    place = torch.rand(frames, 3, generator=rng)
+    chance = torch.rand(frames, parts + 8, generator=rng)
     miss, (body, pair, lost, wrong) = chance[:, :parts], (
         chance[:, parts : parts + 1], chance[:, parts + 1 : parts + 4], chance[:, parts + 4],
         chance[:, parts + 5],
@@ -110,7 +109,7 @@ def estimate(
     spread = label_noise * points.new_tensor(SPREAD) * torch.where(visible, 1.0, HIDDEN_SPREAD)
     found = points + rearrange(spread, "t n -> t n 1") * shake
 
-    # A body seen from the wrong side has all pairs swapped; a single pair can be swapped as well.
+    # All pairs of left and right can be swapped at once, and each pair by itself.
     swap_pair = (pair < SWAPPED_PAIR * label_noise) ^ (body < SWAPPED_BODY * label_noise)
     swap = torch.cat(
         (torch.zeros(frames, 3, dtype=torch.bool), repeat(swap_pair, "t k -> t (k 2)")), dim=1
@@ -126,7 +125,7 @@ def estimate(
 
     rate = torch.where(visible, MISSED, MISSED_HIDDEN) * label_noise
     gone = (miss < rate) | rearrange(lost < LOST_FRAME * label_noise, "t -> t 1")
-    # No estimator points outside the picture, and none finds what lies there.
+    # An estimator finds no point outside the frame.
     gone |= ~_inside(points)
     found = torch.stack(
         (found[..., 0].clamp(-FRAME_WIDTH / 2, FRAME_WIDTH / 2), found[..., 1].clamp(0, 1)), -1

@@ -1,7 +1,7 @@
-"""Soft capsules: limbs projected into the scene, put in order of depth, and painted far to near.
+"""Painting: limbs are projected into the frame as soft capsules, and painted from far to near.
 
 Scene and frame are measured in frame heights: x to the right with 0 in the middle, y down with 0 at
-the top. A frame is half as wide as high whatever its pixels, so it looks alike at every resolution.
+the top. A frame is half as wide as high whatever its pixels, so all resolutions show the same.
 """
 
 import math
@@ -12,7 +12,7 @@ import torch
 from einops import rearrange, reduce, repeat
 from torch import Tensor
 
-from .limbs import Limb
+from .person import Limb
 
 FRAME_WIDTH = 0.5
 """Width of a frame in frame heights."""
@@ -30,9 +30,9 @@ class Pose(NamedTuple):
     x: Tensor
     """[t] of the ground between the feet, in frame heights."""
     y: Tensor
-    """[t]"""
+    """[t] of the same point."""
     depth: float = 0.0
-    """Added to the painting order: bodies nearer to the camera have more."""
+    """Added to the depths of all limbs; more is nearer to the camera."""
 
 
 class Capsules(NamedTuple):
@@ -43,7 +43,7 @@ class Capsules(NamedTuple):
     radii: Tensor
     """[p 2 t] at start and end, in frame heights."""
     stretch: Tensor
-    """[p t] how much wider than high their rounds are."""
+    """[p t] how much wider than high their cross-sections are."""
     depths: Tensor
     """[p] more is nearer to the camera."""
     opacities: Tensor
@@ -51,14 +51,15 @@ class Capsules(NamedTuple):
     colours: Tensor
     """[p 2 3] main tone and the tone of the stripes, the same where there are none."""
     groups: list[str]
-    """What each belongs to, see `walker_limbs.Limb`."""
+    """What each belongs to, see `person.Limb`."""
 
 
 def project(points: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
-    """Body points as the camera sees them, from far away (orthographic).
+    """Body points as a distant camera sees them (orthographic projection).
 
     Args:
         points: [... t 3] (forward, left, up) as a share of stature.
+        pose: where the body stands, t frames of it.
 
     Returns:
         [... t 2] (x, y) in frame heights, and [... t] how near to the camera in statures.
@@ -72,7 +73,13 @@ def project(points: Tensor, pose: Pose) -> tuple[Tensor, Tensor]:
 
 
 def capsules(limbs: Sequence[Limb], pose: Pose, *, group: str | None = None) -> Capsules:
-    """Project the limbs of one body; `group` replaces the groups of its limbs."""
+    """Project the limbs of one body.
+
+    Args:
+        limbs: of the body.
+        pose: where it stands.
+        group: replaces the groups of its limbs, if given.
+    """
     ends, near = project(torch.stack([torch.stack((limb.start, limb.end)) for limb in limbs]), pose)
     radii = repeat(ends.new_tensor([limb.radii for limb in limbs]), "p k -> p k t", t=len(pose.yaw))
     wide = rearrange(ends.new_tensor([limb.wide for limb in limbs]), "p -> p 1")
@@ -81,8 +88,7 @@ def capsules(limbs: Sequence[Limb], pose: Pose, *, group: str | None = None) -> 
         ends=ends,
         radii=pose.size * radii,
         stretch=torch.hypot(wide * pose.yaw.cos(), pose.yaw.sin()),
-        # One order for all frames: limbs change places too rarely within a tracklet to be worth a
-        # sort in every frame.
+        # One order for all frames: limbs pass each other too rarely to sort them in every frame.
         depths=pose.depth + reduce(near, "p k t -> p", "mean") + lifts,
         opacities=ends.new_tensor([limb.opacity for limb in limbs]),
         colours=ends.new_tensor([(limb.colour, limb.stripes or limb.colour) for limb in limbs]),
@@ -91,7 +97,7 @@ def capsules(limbs: Sequence[Limb], pose: Pose, *, group: str | None = None) -> 
 
 
 def together(several: Sequence[Capsules]) -> Capsules:
-    """One scene of several bodies and things."""
+    """Join several bodies and things to one scene."""
     *tensors, groups = zip(*several, strict=True)
     ends, radii, stretch, depths, opacities, colours = (torch.cat(parts) for parts in tensors)
     everyone = [group for part in groups for group in part]
@@ -99,7 +105,7 @@ def together(several: Sequence[Capsules]) -> Capsules:
 
 
 def through_box(scene: Capsules, shift: Tensor, scale: Tensor) -> Capsules:
-    """A scene as it lies in a misplaced box.
+    """A scene in the coordinates of a misplaced box.
 
     Args:
         scene: in the coordinates of a box that fits.
@@ -116,7 +122,7 @@ def to_frame(points: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 
 class Reach(NamedTuple):
-    """How places relate to capsules."""
+    """Where places lie relative to capsules."""
 
     outside: Tensor
     """Distance to the edge in frame heights, negative inside."""
@@ -127,17 +133,17 @@ class Reach(NamedTuple):
 
 
 def reach(ends: Tensor, radii: Tensor, stretch: Tensor, x: Tensor, y: Tensor) -> Reach:
-    """Distance of places to capsules; all arguments broadcast against each other.
+    """Where places lie relative to capsules; all arguments broadcast against each other.
 
     Args:
         ends: [2 2 ...] start and end, each (x, y), in frame heights.
         radii: [2 ...] at start and end, in frame heights.
-        stretch: [...]
+        stretch: [...] how much wider than high the capsules' cross-sections are.
         x: [...] of the places, in frame heights.
-        y: [...]
+        y: [...] likewise.
     """
     (start_x, start_y), (end_x, end_y) = ends
-    # In coordinates divided by the stretch the rounds are circles.
+    # In coordinates divided by the stretch the cross-sections are circles.
     from_x, from_y = (x - start_x) / stretch, y - start_y
     axis_x, axis_y = (end_x - start_x) / stretch, end_y - start_y
     length = (axis_x.square() + axis_y.square()).clamp(min=1e-9)
@@ -154,7 +160,7 @@ def paint(canvas: Tensor, scene: Capsules, *, softness: float, sun: float) -> No
         canvas: [t 3 h w] in 0..1.
         scene: in the coordinates of the frames.
         softness: width of an edge in frame heights; it is never narrower than a pixel.
-        sun: light from the right is positive, from the left negative, in -1..1.
+        sun: where the light comes from, from -1 (left) to 1 (right).
     """
     height, width = canvas.shape[-2:]
     edge = max(softness, 1 / height)
@@ -166,7 +172,7 @@ def paint(canvas: Tensor, scene: Capsules, *, softness: float, sun: float) -> No
     stretch = rearrange(scene.stretch, "p t -> p t 1 1").to(canvas.device)
     tones = rearrange(scene.colours, "p k c -> p k c 1 1").to(canvas.device)
     striped = (scene.colours[:, 0] != scene.colours[:, 1]).any(dim=-1).tolist()
-    # What is thinner than an edge cannot cover a pixel.
+    # A capsule thinner than an edge covers no pixel completely.
     thickness = 2 * reduce(scene.radii, "p k t -> p", "max")
     opacities = (scene.opacities * (thickness / edge).clamp(max=1)).tolist()
 

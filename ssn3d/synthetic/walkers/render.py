@@ -1,12 +1,14 @@
-"""Rendered people walking past cameras: data sets from a seed, with the body points known.
+"""Rendered people walking past cameras: data sets from a seed, whose body points are known.
 
-They stand in for iLIDS-VID, MARS and DukeMTMC-VideoReID (Experiments, "Datasets"), which cannot be
-handed on. People are capsules on a skeleton (`walker_bodies`, `walker_limbs`), painted far to near
-(`walker_painting`) before the background of a camera (`walker_places`); `walker_scenes` stages each
-tracklet, `walker_points` tells where the nine body points are, `walker_plans` who goes where.
+They stand in for iLIDS-VID, MARS and DukeMTMC-VideoReID (Experiments, "Datasets"), which must not
+be redistributed. `protocol` says who walks past which camera. `scene` puts a person (`person`) into
+the scene of a camera (`camera`), `painting` draws it, and `keypoints` says where the nine body
+points are.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 
 import torch
 
@@ -16,24 +18,11 @@ from ssn3d.rng import stream
 from .camera import Camera, expose, new_camera, see
 from .keypoints import estimate, visible_points
 from .painting import paint
-from .profiles import PROFILES, Profile
-from .protocol import Walk, plan
+from .protocol import Profile, Walk, plan
 from .scene import new_scene
 
-__all__ = [
-    "PROFILES",
-    "RENDERER_VERSION",
-    "Profile",
-    "Walk",
-    "place_camera",
-    "plan",
-    "render",
-    "render_tracklet",
-    "tracklets",
-]
-
 RENDERER_VERSION = 1
-"""Raise it when people are drawn, staged or written otherwise; profiles count by themselves."""
+"""Raise it when the same profile and seed give other frames, points or files."""
 SMALLEST_HEIGHT, SMALLEST_WIDTH = 16, 8
 
 
@@ -48,15 +37,16 @@ def render(
     """Render a whole data set into memory.
 
     Args:
+        profile: of the data set.
         seed: the same seed gives the same people, places and pictures; another `profile.jitter`
-            changes only how the boxes lie, another `profile.label_noise` only the estimated points.
+            changes only the boxes, another `profile.label_noise` only the estimated points.
         height: of the frames in pixels.
-        width: of the frames in pixels; they are shown as half as wide as high whatever it is.
+        width: of the frames in pixels; the scene shown is half as wide as high whatever it is.
         device: where to draw; the frames come back to the CPU.
 
     Returns:
         Tracklets with frames uint8 [t 3 H W], in each list sorted by person, camera and number. The
-        queries of MARS and DukeMTMC-VideoReID are in the gallery as well, the same objects.
+        queries of MARS and DukeMTMC-VideoReID are in the gallery as well, as the same objects.
 
     Raises:
         ValueError: the frames are too small to show a person.
@@ -72,6 +62,20 @@ def render(
     return split
 
 
+def write(root: Path, *, profile: Profile, seed: int, height: int, width: int) -> None:
+    """Render a data set into a folder, in the layout of the real set.
+
+    Args:
+        root: an empty folder.
+        profile: as in `render`, and so are the others.
+        seed: of the data set.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+    """
+    layout = import_module(f"ssn3d.datasets.{profile.protocol}")
+    layout.write(render(profile, seed=seed, height=height, width=width), root)
+
+
 def tracklets(
     profile: Profile,
     *,
@@ -80,27 +84,39 @@ def tracklets(
     width: int = 32,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Walk, Tracklet]]:
-    """What `render` renders, one tracklet at a time, for sets that do not fit into memory."""
+    """Render a data set one tracklet at a time, if it does not fit into memory.
+
+    Arguments are those of `render`.
+
+    Yields:
+        Each walk of `plan(profile, seed=seed)`, in order, and the tracklet.
+    """
     cameras = {
         number: place_camera(profile, number, seed=seed, height=height)
         for number in range(1, profile.cameras + 1)
     }
     for walk in plan(profile, seed=seed):
         camera = cameras[walk.camera]
-        yield (
-            walk,
-            render_tracklet(
-                profile, walk, camera, seed=seed, height=height, width=width, device=device
-            ),
-        )
+        size = {"height": height, "width": width}
+        yield walk, render_tracklet(profile, walk, camera, seed=seed, **size, device=device)
 
 
 def place_camera(profile: Profile, number: int, *, seed: int = 0, height: int = 64) -> Camera:
-    """Camera `number` of a data set, for frames of so many pixels in height."""
+    """A camera of a data set.
+
+    Args:
+        profile: of the data set.
+        number: of the camera, from 1.
+        seed: of the data set.
+        height: of the frames in pixels.
+
+    Raises:
+        ValueError: the frames are too small to show a person.
+    """
     if height < SMALLEST_HEIGHT:
         raise _too_small(height, height // 2)
-    dice = stream(profile.name, seed, "camera", number)
-    return new_camera(dice, clutter=profile.clutter, height=height)
+    rng = stream(profile.name, seed, "camera", number)
+    return new_camera(rng, clutter=profile.clutter, height=height)
 
 
 def render_tracklet(
@@ -113,35 +129,39 @@ def render_tracklet(
     width: int = 32,
     device: torch.device | str = "cpu",
 ) -> Tracklet:
-    """Draw one tracklet.
+    """Render one tracklet.
 
     Args:
+        profile: of the data set.
         walk: one of `plan(profile, seed=seed)`.
         camera: `place_camera(profile, walk.camera, seed=seed, height=height)`, made once for all
             walks past it.
-        seed: as in `render`, and so are the others.
-        height: in pixels.
-        width: in pixels.
+        seed: of the data set.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
         device: where to draw. Sensor noise differs between kinds of devices; all else is the same
             up to rounding.
 
     Returns:
         A tracklet with frames uint8 [t 3 H W] on the CPU, and points.
+
+    Raises:
+        ValueError: the frames are too small to show a person.
     """
     if height < SMALLEST_HEIGHT or width < SMALLEST_WIDTH:
         raise _too_small(height, width)
-    key = (walk.look, walk.camera, walk.number)
+    key = (walk.appearance, walk.camera, walk.number)
     scene = new_scene(profile, walk, camera, seed=seed)
 
     canvas = see(camera, scene.scroll, scene.shift, scene.scale, height, width, device)
     paint(canvas, scene.capsules, softness=camera.softness, sun=camera.sun)
-    grain = torch.Generator(device)
-    grain.manual_seed(stream(profile.name, seed, "noise", *key).initial_seed())
-    frames = expose(canvas, camera, scene.light, grain)
+    noise = torch.Generator(device)
+    noise.manual_seed(stream(profile.name, seed, "noise", *key).initial_seed())
+    frames = expose(canvas, camera, scene.light, noise)
 
     visible = visible_points(scene.points, scene.capsules)
-    dice = stream(profile.name, seed, "labels", *key)
-    points = estimate(scene.points, visible, profile.label_noise, dice)
+    labels = stream(profile.name, seed, "labels", *key)
+    points = estimate(scene.points, visible, profile.label_noise, labels)
     return Tracklet(frames.cpu(), walk.person, walk.camera, points)
 
 

@@ -1,4 +1,4 @@
-"""What happens in one tracklet: how the person walks, where the box lies, and who else is about."""
+"""One tracklet in motion: how the person walks, where the box lies, and who or what is nearby."""
 
 import math
 from typing import NamedTuple
@@ -10,15 +10,14 @@ from ssn3d.rng import stream
 
 from .camera import Camera, new_obstacle
 from .keypoints import true_points
-from .limbs import Limb, body_limbs
 from .painting import Capsules, Pose, capsules, through_box, together
-from .person import Person, new_person, skeleton, stride_length
-from .profiles import Profile
-from .protocol import Walk
+from .person import Limb, Person, body_limbs, new_person, skeleton, stride_length
+from .protocol import Profile, Walk
 
 MEMORY = 0.92
-"""Share of the box's drift that is left after a frame: it forgets within about twelve frames."""
+"""Share of the box's drift that is left after a frame; after twelve frames hardly any is left."""
 JUNK_JITTER = 0.5
+"""Jitter of the boxes of junk, see `Profile.jitter`."""
 
 
 class Scene(NamedTuple):
@@ -26,7 +25,8 @@ class Scene(NamedTuple):
 
     capsules: Capsules
     points: Tensor
-    """[t n 2] of the person in frame heights, also outside the frame; see `true_points`."""
+    """[t n 2] body points of the person in frame heights, also outside the frame; see
+    `true_points`."""
     scroll: Tensor
     """[t] how far along the background the person is, in frame heights."""
     shift: Tensor
@@ -34,24 +34,31 @@ class Scene(NamedTuple):
     scale: Tensor
     """[t] of the box."""
     light: float
-    """Brightness of this tracklet beside others of its camera."""
+    """Brightness of this tracklet as a factor of that of its camera."""
 
 
 def new_scene(profile: Profile, walk: Walk, camera: Camera, *, seed: int) -> Scene:
-    """Stage a walk.
+    """Place a person, other people and things in the scene of one tracklet.
 
-    Every purpose has random numbers of its own: other boxes leave the people and the place alone.
+    Each purpose has a random generator of its own: another jitter of the boxes changes neither the
+    people nor the place.
+
+    Args:
+        profile: of the data set.
+        walk: the tracklet.
+        camera: that sees it.
+        seed: of the data set.
     """
-    key = (walk.look, walk.camera, walk.number)
-    person = new_person(stream(profile.name, seed, "person", walk.look))
+    key = (walk.appearance, walk.camera, walk.number)
+    person = new_person(stream(profile.name, seed, "person", walk.appearance))
     time = torch.arange(walk.length) / profile.frame_rate
 
-    dice = stream(profile.name, seed, "walk", *key)
-    start, back, light, place = torch.rand(4, generator=dice).tolist()
-    aside, turn = torch.randn(2, generator=dice).tolist()
-    # Most people take the usual path, three in ten come from its end; few walk quite straight.
+    rng = stream(profile.name, seed, "walk", *key)
+    start, back, light, place = torch.rand(4, generator=rng).tolist()
+    aside, turn = torch.randn(2, generator=rng).tolist()
+    # Seven in ten people walk the usual path one way, three the other; few walk quite straight.
     direction = camera.heading + (math.pi if back < 0.3 else 0) + 0.4 * aside
-    # Boxes are fitted to people, so little is left of how tall they are.
+    # Boxes are fitted to people, so they show little of how tall people are.
     size = 0.86 * (person.stature / 1.73) ** 0.4
     pose = Pose(
         yaw=direction + 0.1 * turn * time.clamp(max=4),
@@ -67,9 +74,9 @@ def new_scene(profile: Profile, walk: Walk, camera: Camera, *, seed: int) -> Sce
 
     jitter = JUNK_JITTER if walk.badly_framed else profile.jitter
     shift, scale = _box(jitter, walk.length, stream(profile.name, seed, "box", *key))
-    about = _others(profile, pose, scroll, time, stream(profile.name, seed, "others", *key))
+    nearby = _others(profile, pose, scroll, time, stream(profile.name, seed, "others", *key))
     return Scene(
-        capsules=through_box(together([_drawn(person, joints, pose), *about]), shift, scale),
+        capsules=through_box(together([_drawn(person, joints, pose), *nearby]), shift, scale),
         points=true_points(joints, pose, shift, scale),
         scroll=scroll,
         shift=shift,
@@ -78,11 +85,11 @@ def new_scene(profile: Profile, walk: Walk, camera: Camera, *, seed: int) -> Sce
     )
 
 
-def _box(jitter: float, length: int, dice: torch.Generator) -> tuple[Tensor, Tensor]:
+def _box(jitter: float, length: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Shift [t 2] in frame heights and scale [t] of the detector's box."""
-    shake = torch.randn(length, 3, generator=dice)
-    drift = torch.randn(length, 3, generator=dice)
-    # A random walk that is drawn back to the middle, at its usual distance from the first frame on.
+    shake = torch.randn(length, 3, generator=rng)
+    drift = torch.randn(length, 3, generator=rng)
+    # The drift is an autoregressive process with unit variance from the first frame on.
     for i in range(1, length):
         drift[i] = MEMORY * drift[i - 1] + math.sqrt(1 - MEMORY**2) * drift[i]
     error = (jitter / 2) * ((shake + drift) / math.sqrt(2)).clamp(-2.5, 2.5)
@@ -102,29 +109,29 @@ def _drawn(
 
 
 def _others(
-    profile: Profile, pose: Pose, scroll: Tensor, time: Tensor, dice: torch.Generator
+    profile: Profile, pose: Pose, scroll: Tensor, time: Tensor, rng: torch.Generator
 ) -> list[Capsules]:
-    """Who else is about, behind the person and in front, and what stands in the way."""
-    behind, farther, before, obstacle = torch.rand(4, generator=dice).tolist()
+    """Other people behind the person and in front, and what hides a part of the person."""
+    behind, farther, before, obstacle = torch.rand(4, generator=rng).tolist()
     found: list[Capsules] = []
     # The chances grow with clutter; at 1, every fourth tracklet has somebody in front.
     if behind < 0.6 * profile.clutter:
-        found.append(_passer_by(pose, scroll, time, -2.0, dice))
+        found.append(_passer_by(pose, scroll, time, -2.0, rng))
     if farther < 0.3 * profile.clutter:
-        found.append(_passer_by(pose, scroll, time, -4.0, dice))
+        found.append(_passer_by(pose, scroll, time, -4.0, rng))
     if before < 0.25 * profile.clutter:
-        found.append(_passer_by(pose, scroll, time, 2.0, dice))
+        found.append(_passer_by(pose, scroll, time, 2.0, rng))
     if obstacle < 0.45 * profile.clutter:
-        found.append(new_obstacle(dice, scroll))
+        found.append(new_obstacle(rng, scroll))
     return found
 
 
 def _passer_by(
-    pose: Pose, scroll: Tensor, time: Tensor, depth: float, dice: torch.Generator
+    pose: Pose, scroll: Tensor, time: Tensor, depth: float, rng: torch.Generator
 ) -> Capsules:
-    """Somebody who crosses the path at some moment, in front of the person if depth is positive."""
-    other = new_person(dice)
-    start, moment, near, along, offset = torch.rand(5, generator=dice).tolist()
+    """Another person who crosses the path, in front of the first one if `depth` is positive."""
+    other = new_person(rng)
+    start, moment, near, along, offset = torch.rand(5, generator=rng).tolist()
     in_front = depth > 0
     size = pose.size * (1.02 + 0.12 * near if in_front else 0.72 + 0.22 * near)
     yaw = torch.full_like(time, math.pi / 2 * (1 if along < 0.5 else -1) + 0.5 * (near - 0.5))
@@ -135,7 +142,7 @@ def _passer_by(
         tilt=pose.tilt,
         size=size,
         x=path - path[int(moment * len(path))] + 0.3 * (offset - 0.5),
-        # Who is farther away stands higher in the picture of a camera that looks down.
+        # To a camera that looks down, a person farther away stands higher in the picture.
         y=pose.y + (0.02 + 0.05 * near if in_front else -0.25 * pose.tilt - 0.05 * (1 - near)),
         depth=depth,
     )

@@ -1,4 +1,4 @@
-"""What saving progress costs of the time of training, at demo scale; and one saving of a ResNet."""
+"""What checkpoints cost of the time of training, at demo scale; and one saving of a ResNet."""
 
 import tempfile
 from functools import partial
@@ -23,14 +23,14 @@ ROUNDS = 5
 
 
 def training(tracklets: list[Tracklet], file: Path | None) -> None:
-    """One, from its first step, with progress saved in a file or not at all."""
+    """One, from its first step, with checkpoints in a file or without."""
     if file:
         file.unlink(missing_ok=True)
     train.fit(CONFIG, tracklets, checkpoint=file)
 
 
 def share_of_saving(tracklets: list[Tracklet], file: Path) -> tuple[float, int]:
-    """What part of a training is spent on progress, and how often it is saved."""
+    """What part of a training is spent on checkpoints, and how often it is saved."""
     spent, savings = 0.0, 0
     offer, save = Checkpoint.offer, Checkpoint.save
 
@@ -62,7 +62,7 @@ def one_saving(config: RunConfig, file: Path) -> tuple[float, float]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    start(f"saving progress: {CONFIG.steps_per_epoch} steps at demo scale, {CONFIG.dataset}")
+    start(f"checkpoints: {CONFIG.steps_per_epoch} steps at demo scale, {CONFIG.dataset}")
     tracklets = data.split_of(CONFIG).train
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "one.checkpoint")

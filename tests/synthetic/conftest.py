@@ -1,1 +1,0 @@
-from tests.datasets.conftest import tracklet  # noqa: F401
