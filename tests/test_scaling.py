@@ -1,4 +1,4 @@
-"""The simulation in `benchmarks/bench_scaling.py`: who works when, and what a run of the paper costs."""
+"""The simulation in `benchmarks/bench_scaling.py`: who works when, and a run's costs."""
 
 import json
 
@@ -126,7 +126,7 @@ def test_what_a_run_of_the_paper_costs(monkeypatch):
     steps = 150 * STEPS["mars"]
     without = RunConfig.preset("paper", "mars", strategy="unsupervised")
     assert cost(without) == (steps * 3 * 32 * 130, 657_709 / 4 * 130, 32 * 4)
-    # two labelled frames with each clip of four go through the trunk
+    # two labelled frames with each clip of four go through the backbone
     labelled = RunConfig.preset("paper", "mars", strategy="semi-supervised")
     assert cost(labelled) == (steps * 3 * 32 * (130 + 50), 657_709 / 4 * 130, 32 * 6)
 

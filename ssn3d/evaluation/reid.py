@@ -1,7 +1,7 @@
 """How well a trained network finds people again, and their body parts.
 
-Section "Training and testing protocols".  Not in the paper: numbers for how accurate, stable and
-distinct the parts are, which Table 2's weight sharing should make "stable across multiple frames".
+Section "Training and testing protocols".  The paper wants parts that are "stable across multiple
+frames" (Table 2) but gives no number for it; here parts have numbers too.
 """
 
 from collections.abc import Sequence

@@ -77,7 +77,7 @@ ORDINARY: Side = {
 TRAINED = range(1, 10**9)
 """Any number of steps."""
 SMALL = (
-    "Rendered people stand in for the real sets. At demo scale the trunk is small, has seen no "
+    "Rendered people stand in for the real sets. At demo scale the backbone is small, has seen no "
     "ImageNet, and is trained for some hundred steps, where the paper takes 150 epochs."
 )
 
@@ -183,7 +183,7 @@ def _aggregators() -> Iterator[Claim]:
     )
     claim = partial(
         Claim,
-        test="More queries answered rightly (top-1) by SSN3D, on the same trunk and training.",
+        test="More queries answered rightly (top-1) by SSN3D, on the same backbone and training.",
         notebook="04_state_of_the_art",
         figure="fig_rivals.png",
         measure=measures.top1,
@@ -202,8 +202,8 @@ def _aggregators() -> Iterator[Claim]:
         id="over-ap3d",
         title="SSN3D > AP3D",
         where="Tables 3 and 5",
-        caveat=f"{fewer} AP3D is rewritten here, one block behind the trunk, not five in it; its "
-        "authors start from ImageNet weights. On MARS the paper claims no more than to come up "
+        caveat=f"{fewer} AP3D is rewritten here, one block behind the backbone, not five in it; "
+        "its authors start from ImageNet weights. On MARS the paper claims no more than to come up "
         "to it.",
         contrasts=_everywhere({}, {"aggregator": "ap3d"}, NO_PARTS, tables),
         paper=_printed(tables, "SSN3D", "AP3D"),

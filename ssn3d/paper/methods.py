@@ -1,4 +1,4 @@
-"""The methods that are compared: SSN3D, and each rival in its place on the same trunk."""
+"""The methods that are compared: SSN3D, and each rival in its place on the same backbone."""
 
 from collections.abc import Mapping
 from typing import Any

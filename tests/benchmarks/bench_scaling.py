@@ -173,12 +173,12 @@ def cost(config: RunConfig) -> Cost:
     """Counted: a step's gradients take twice as many operations as its forward pass."""
     clip = complexity.count(config).flops
     labelled = config.labelled_per_clip if config.strategy == "semi-supervised" else 0
-    # labelled frames go through the trunk, which is all that average pooling computes
-    trunk = complexity.count(
+    # labelled frames go through the backbone, which is all that average pooling computes
+    backbone = complexity.count(
         RunConfig.preset("paper", config.dataset, aggregator="average", strategy="unsupervised")
     ).flops
     clips = config.ids_per_batch * config.clips_per_id
-    step = 3 * clips * (clip + trunk * labelled / config.clip_frames)
+    step = 3 * clips * (clip + backbone * labelled / config.clip_frames)
     return Cost(
         config.epochs * STEPS[config.dataset] * step,
         TEST_FRAMES[config.dataset] / config.clip_frames * clip,
