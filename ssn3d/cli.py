@@ -1,4 +1,4 @@
-"""The command line: ssn3d figures | train | evaluate | render."""
+"""The command line: ssn3d figures | train | evaluate | render | check-data | label."""
 
 import ast
 import logging
@@ -64,22 +64,20 @@ def figures(
     The notebooks 08 to 10, which are not about them, must be named.
     """
     from .data import project_folder
-    from .reproduce import run_notebooks as reproduce
-    from .runs import workers
+    from .reproduce.run_notebooks import choose, report, run_all
 
     started = time.perf_counter()
     usual = "figures" if scale == "demo" and seeds is None else "build/figures"
     folder = (out or project_folder() / usual).resolve()
     if cluster:
-        with _usage_errors(), workers.connected(cluster, workers.AT_FIRST):
-            os.environ["SSN3D_CLUSTER"] = cluster  # for the notebooks' kernels
+        os.environ["SSN3D_CLUSTER"] = cluster
     wanted = {"scale": scale, "seeds": seeds, "device": device}
     parameters = {name: value for name, value in wanted.items() if value is not None}
     with _usage_errors():
-        chosen = reproduce.choose(names)
-    click.echo(f"{len(chosen)} notebooks at scale {scale}")
-    outcomes = list(reproduce.run_all(chosen, folder, parameters, click.echo))
-    click.echo(reproduce.report(outcomes))
+        chosen = choose(names)
+        click.echo(f"{len(chosen)} notebooks at scale {scale}")
+        outcomes = run_all(chosen, folder, parameters, click.echo)
+    click.echo(report(outcomes))
     click.echo(f"{time.perf_counter() - started:.0f} seconds in all, results in {folder.name}/")
     failed = [outcome.notebook for outcome in outcomes if outcome.error]
     if failed:

@@ -73,7 +73,7 @@ def test_the_rendered_set_does_not_depend_on_the_number_of_threads(
 
 
 @pytest.mark.parametrize(
-    "knob",
+    "change",
     [
         {"data_seed": 1},
         {"height": 64},
@@ -87,8 +87,8 @@ def test_the_rendered_set_does_not_depend_on_the_number_of_threads(
     ],
     ids=str,
 )
-def test_other_data_have_another_identity(tiny_config, knob):
-    assert data.identity_of(replace(tiny_config, **knob)) != data.identity_of(tiny_config)
+def test_other_data_have_another_identity(tiny_config, change):
+    assert data.identity_of(replace(tiny_config, **change)) != data.identity_of(tiny_config)
 
 
 NAMES = {

@@ -1,7 +1,7 @@
 """Configurations of runs: every setting that decides a number, with the paper's as default."""
 
-from .base import SCALES, Scale, Settings
-from .reid import DATASETS, SOURCES, Dataset, RunConfig, replicates
+from .base import SCALES, Scale, Settings, replicates
+from .reid import DATASETS, SOURCES, Dataset, RunConfig
 from .ssn_only import StudyConfig
 
 __all__ = [

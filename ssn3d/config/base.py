@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Scale = Literal["smoke", "demo", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
+Config = TypeVar("Config", bound="Settings")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,18 @@ class Settings:
         """
         values = ((field, getattr(self, field.name)) for field in fields(self))
         return {field.name: value for field, value in values if value != field.default}
+
+
+def replicates(config: Config, seeds: int) -> list[Config]:
+    """The same run with the seeds 0, 1, 2, ..., on iLIDS-VID each with the next of its ten splits.
+
+    Args:
+        config: whose seed and split are replaced.
+        seeds: how many runs.
+    """
+    ten = getattr(config, "dataset", None) == "ilids_vid"
+    changes = [{"seed": seed, **({"split": seed % 10} if ten else {})} for seed in range(seeds)]
+    return [replace(config, **each) for each in changes]  # type: ignore[arg-type]
 
 
 def check(name: str, value: object, kind: Any) -> None:

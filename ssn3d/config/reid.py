@@ -1,6 +1,6 @@
 """The configuration of a re-identification run, and its presets at three scales."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from .base import Scale, Settings, affordable_precision, check
@@ -171,17 +171,6 @@ class RunConfig(Settings):
         if scale != "paper":
             changes = {"precision": affordable_precision()} | changes
         return cls(dataset, **(PRESETS[scale] | OF_SETS.get(dataset, {}) | changes))
-
-
-def replicates(config: RunConfig, seeds: int) -> list[RunConfig]:
-    """The same run with the seeds 0, 1, 2, ..., on iLIDS-VID each with the next of its ten splits.
-
-    Args:
-        config: whose seed and split are replaced.
-        seeds: how many runs.
-    """
-    splits = 10 if config.dataset == "ilids_vid" else 1
-    return [replace(config, seed=seed, split=seed % splits) for seed in range(seeds)]
 
 
 _SMALL = {

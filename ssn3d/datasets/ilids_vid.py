@@ -243,7 +243,7 @@ def _check_split(split: int, splits: int, path: Path) -> None:
 def _read_positions(path: Path, people: int) -> list[list[int]]:
     stored = read_array(path)
     wanted = np.arange(1, people + 1)
-    if stored.ndim != 2 or stored.shape[1] != people:
+    if stored.shape[1] != people:
         raise ValueError(
             f"{path}: expected shape (splits, {people}), a column for each person folder, got "
             f"{stored.shape}; restore the missing folders, or remove those that do not belong"

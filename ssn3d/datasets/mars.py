@@ -7,8 +7,6 @@ The lists decide, not the folders: tracklet numbers have gaps and a tracklet may
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -130,11 +128,14 @@ def write(split: Split, root: Path) -> None:
         lines = [f"{name}\n" for planned in plan for name in planned.names]
         (info / f"{part}_name.txt").write_text("".join(lines), newline="\r\n")
     query = [row_of[id(tracklet)] for tracklet in split.query]
-    write_info(info, Info(_rows(train), _rows(test), query))
+    _write_info(info, Info(_rows(train), _rows(test), query))
 
 
 def read_info(folder: Path) -> Info:
     """Read the three .mat files of info/, of MARS or of x-mars, without names or images.
+
+    Returns:
+        The lists, counted from 0.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -144,7 +145,7 @@ def read_info(folder: Path) -> Info:
     test = _read_rows(folder / "tracks_test_info.mat")
     path = folder / "query_IDX.mat"
     stored = read_array(path)
-    if stored.ndim != 2 or min(stored.shape) > 1:
+    if min(stored.shape) > 1:
         raise ValueError(f"{path}: expected shape (1, queries), got {stored.shape}; copy it anew")
     query = (stored.ravel() - 1).tolist()
     if any(not 0 <= row < len(test) for row in query):
@@ -155,23 +156,7 @@ def read_info(folder: Path) -> Info:
     return Info(train, test, query)
 
 
-def choose_queries(sightings: Sequence[Row | Tracklet]) -> list[int]:
-    """The rows that are MARS's queries: each person's last at each camera, if two cameras saw them.
-
-    This rule was found by comparing the official lists, where it gives all 1,980 queries.
-
-    Args:
-        sightings: rows or tracklets of the test list, in its order.
-
-    Returns:
-        Positions in `sightings`, ascending; junk and distractors are never queries.
-    """
-    last = {(s.person, s.camera): row for row, s in enumerate(sightings) if s.person > 0}
-    cameras = Counter(person for person, _ in last)
-    return sorted(row for (person, _), row in last.items() if cameras[person] > 1)
-
-
-def write_info(folder: Path, info: Info) -> None:
+def _write_info(folder: Path, info: Info) -> None:
     """Write the three .mat files that `read_info` reads, into an existing folder."""
     for part, rows in (("train", info.train), ("test", info.test)):
         table = np.array(rows) + np.array([1, 0, 0, 0])
@@ -244,7 +229,7 @@ def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
 
 def _read_rows(path: Path) -> list[Row]:
     stored = read_array(path)
-    if stored.ndim != 2 or stored.shape[1] != 4:
+    if stored.shape[1] != 4:
         raise ValueError(
             f"{path}: expected shape (tracklets, 4) with columns first line, last line, person, "
             f"camera, got {stored.shape}; copy it anew"

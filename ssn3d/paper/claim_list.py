@@ -1,28 +1,34 @@
 """What the paper claims, as data: where, what would show it, on which runs, what speaks against."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ssn3d.config import Dataset, RunConfig, Scale, Settings, StudyConfig, replicates
+from ssn3d.config.reid import Source
+from ssn3d.runs import Run
+
 from . import claim_measures as measures
 from . import numbers as paper
-from .claim_measures import Run, Values
-
-Side = Mapping[str, Any]
-"""Settings that a run must have; for one that may have several values, a range of them."""
+from .claim_measures import Values
+from .methods import baseline
 
 
 class Contrast(NamedTuple):
-    """Which runs to compare: two are a pair if they differ only in what tells the sides apart."""
+    """Which runs are compared: those of one configuration, with different changes on each side."""
 
-    high: Side
-    """Runs of which more is claimed to be measured."""
-    low: Side | None = None
-    """Than of these; None where the measure itself is claimed to be above 0, or below a bound."""
-    besides: tuple[str, ...] = ()
-    """Settings that may differ too, because they follow from the others or mean nothing there."""
-    before: Side | None = None
-    """The claim is that the difference is greater than with these settings on both sides."""
+    usual: RunConfig | StudyConfig
+    """What the sides have in common."""
+    sides: Sequence[Mapping[str, Any]]
+    """What each side changes.  Of two, the first is claimed to have more of what is measured.  One
+    alone is claimed to measure more than 0, or less than a bound.  Of four, the first is claimed to
+    lead the second by more than the third leads the fourth."""
+
+    def configs(self, seeds: int) -> list[tuple[Settings, ...]]:
+        """For each of the seeds 0, 1, 2, ... the configurations of all sides."""
+        sides = [replicates(replace(self.usual, **changes), seeds) for changes in self.sides]
+        return list(zip(*sides, strict=True))
 
 
 class Claim(NamedTuple):
@@ -38,7 +44,7 @@ class Claim(NamedTuple):
     notebook: str
     figure: str
     """File in figures/ that shows it."""
-    measure: Callable[[Run], Values]
+    measure: Callable[[Run[Any]], Values]
     unit: str
     contrasts: Mapping[str, Contrast]
     """For each data set or case, by its title."""
@@ -50,49 +56,45 @@ class Claim(NamedTuple):
     """How effects are written."""
 
 
-LAMBDAS = {"ilids_vid": 0.1, "mars": 0.1, "dukemtmc": 0.05}
-"""The paper's weights of the SSN loss."""
-NO_PARTS = (
-    *("strategy", "labelled_frames", "labelled_per_clip", "ssn_weight", "ssn_reduction", "shared"),
-    *("parts", "window", "hidden", "block", "block_width"),
-)
-"""Settings that mean nothing to an aggregator without parts."""
-ORDINARY: Side = {
-    "aggregator": "ssn3d",
-    "parts": 9,
-    "window": 3,
-    "shared": True,
-    "block": "bottleneck",
-    "strategy": "semi-supervised",
-    "labelled_frames": 2,
-    "labelled_per_clip": 2,
-    "ssn_reduction": "sum",
-    "margin": 0.3,
-    "jitter": None,
-    "label_noise": 1.0,
-    "test_protocol": "split",
-    "metric": "euclidean",
-}
-"""What other studies vary, and claims on re-identification do not unless they name it."""
-TRAINED = range(1, 10**9)
-"""Any number of steps."""
+SETS: tuple[Dataset, ...] = ("ilids_vid", "mars", "dukemtmc")
 SMALL = (
     "Rendered people stand in for the real sets. At demo scale the backbone is small, has seen no "
     "ImageNet, and is trained for some hundred steps, where the paper takes 150 epochs."
 )
 
 
-def claims(numbers: Sequence[int] = (3, 9, 16)) -> list[Claim]:
+def claims(
+    scale: Scale, *, source: Source = "rendered", numbers: Sequence[int] = (3, 9, 16)
+) -> list[Claim]:
     """All claims, in the order of the paper's tables and figures.
 
     Args:
-        numbers: of parts N that there are runs on random maps for; the paper's are not legible.
+        scale: of the runs that they are judged on.
+        source: "rendered" or "real": which data sets the claims of Tables 1 to 5 and Figure 3 are
+            judged on.
+        numbers: of parts N in Figure 5; the paper's are not legible.
     """
-    re_identification = [*_strategies(), *_sharing_and_lambda(), *_aggregators(), *_studies()]
-    return [*re_identification, *_pedestrians(), *_random_maps(numbers), *_amber()]
+
+    def on(*sides: Mapping[str, Any], sets: Iterable[Dataset] = SETS) -> dict[str, Contrast]:
+        """The same contrast on each data set."""
+        return {
+            paper.TITLES[name]: Contrast(RunConfig.preset(scale, name, source=source), sides)
+            for name in sets
+        }
+
+    mars = RunConfig.preset(scale, "mars")
+    return [
+        *_strategies(on),
+        *_sharing_and_lambda(on),
+        *_aggregators(on),
+        *_misalignment_and_labels(mars),
+        *_pedestrians(StudyConfig.preset(scale, "pedestrians")),
+        *_random_maps(StudyConfig.preset(scale, "random_maps"), numbers),
+        *_amber(StudyConfig.preset(scale, "amber")),
+    ]
 
 
-def _strategies() -> Iterator[Claim]:
+def _strategies(on: Callable[..., dict[str, Contrast]]) -> Iterator[Claim]:
     titles = {
         ("semi-supervised", "unsupervised"): "A few labels are better than none",
         ("unsupervised", "supervised"): "No labels are better than a pose estimator's",
@@ -111,12 +113,12 @@ def _strategies() -> Iterator[Claim]:
             figure="table1.md",
             measure=measures.top1,
             unit="points of top-1",
-            contrasts=_everywhere({"strategy": better}, {"strategy": worse}),
-            paper=_printed(dict.fromkeys(LAMBDAS, 1), better, worse),
+            contrasts=on({"strategy": better}, {"strategy": worse}),
+            paper=_printed(dict.fromkeys(SETS, 1), better, worse),
         )
 
 
-def _sharing_and_lambda() -> Iterator[Claim]:
+def _sharing_and_lambda(on: Callable[..., dict[str, Contrast]]) -> Iterator[Claim]:
     yield Claim(
         id="sharing",
         title="One attention classifier for all frames is better than one for each",
@@ -129,8 +131,8 @@ def _sharing_and_lambda() -> Iterator[Claim]:
         figure="table2.md",
         measure=measures.top1,
         unit="points of top-1",
-        contrasts=_everywhere({"shared": True}, {"shared": False}),
-        paper=_printed(dict.fromkeys(LAMBDAS, 2), "shared", "not shared"),
+        contrasts=on({"shared": True}, {"shared": False}),
+        paper=_printed(dict.fromkeys(SETS, 2), "shared", "not shared"),
     )
     yield Claim(
         id="sharing-steadies",
@@ -145,7 +147,7 @@ def _sharing_and_lambda() -> Iterator[Claim]:
         figure="table2_parts.png",
         measure=measures.stray_of_frames,
         unit="% of the frame's height",
-        contrasts=_everywhere({"shared": False}, {"shared": True}),
+        contrasts=on({"shared": False}, {"shared": True}),
     )
     claim = partial(Claim, notebook="03_lambda", figure="fig3_lambda.png")
     yield claim(
@@ -158,7 +160,7 @@ def _sharing_and_lambda() -> Iterator[Claim]:
         "over parts, theirs would be the sum's at a ninth of it.",
         measure=measures.top1,
         unit="points of top-1",
-        contrasts=_everywhere({}, {"ssn_weight": 1.0}),
+        contrasts=on({}, {"ssn_weight": 1.0}),
     )
     yield claim(
         id="lambda-delays",
@@ -171,15 +173,15 @@ def _sharing_and_lambda() -> Iterator[Claim]:
         "drawn for this interval, only seeds.",
         measure=measures.early_triplet,
         unit="triplet loss",
-        contrasts=_everywhere({"ssn_weight": 1.0}, {}),
+        contrasts=on({"ssn_weight": 1.0}, {}),
         form="+.3f",
     )
 
 
-def _aggregators() -> Iterator[Claim]:
+def _aggregators(on: Callable[..., dict[str, Contrast]]) -> Iterator[Claim]:
     fewer = (
-        f"{SMALL} SSN3D has two labelled frames a tracklet and other numbers of weights, so more "
-        "differs than how frames are aggregated."
+        f"{SMALL} SSN3D has two labelled frames a tracklet and another number of parameters, so "
+        "more differs than how frames are aggregated."
     )
     claim = partial(
         Claim,
@@ -195,34 +197,33 @@ def _aggregators() -> Iterator[Claim]:
             title=f"SSN3D > {title}",
             where="Introduction, third contribution",
             caveat=f"{fewer} The paper shows no numbers.",
-            contrasts=_everywhere({}, {"aggregator": name}, NO_PARTS),
+            contrasts=on({}, baseline(name)),
         )
     tables = {"ilids_vid": 3, "dukemtmc": 5}
     yield claim(
         id="over-ap3d",
         title="SSN3D > AP3D",
         where="Tables 3 and 5",
-        caveat=f"{fewer} AP3D is rewritten here, one block behind the backbone, not five in it; "
+        caveat=f"{fewer} AP3D is rewritten here, as one block behind the backbone, not five in it; "
         "its authors start from ImageNet weights. On MARS the paper claims no more than to come up "
         "to it.",
-        contrasts=_everywhere({}, {"aggregator": "ap3d"}, NO_PARTS, tables),
+        contrasts=on({}, baseline("ap3d"), sets=tables),
         paper=_printed(tables, "SSN3D", "AP3D"),
     )
 
 
-def _studies() -> Iterator[Claim]:
-    """What the paper is for, and asks in closing, but shows no numbers of."""
+def _misalignment_and_labels(mars: RunConfig) -> Iterator[Claim]:
+    """What the paper is about, and what its Conclusion asks, but shows no numbers of."""
     claim = partial(
         Claim, measure=measures.top1, unit="points of top-1", notebook="08_misalignment"
     )
-    rivals = {
+    baselines = {
         "average": "average pooling",
         "stripes": "fixed stripes",
         "conv3d": "plain 3D convolution",
         "ap3d": "AP3D",
     }
-    [usual] = _everywhere({}, {}, sets=["mars"]).values()
-    free = {key: value for key, value in usual.high.items() if key not in NO_PARTS}
+    much, none = {"jitter": 0.2}, {"jitter": 0.0}
     yield claim(
         id="misaligned",
         title="The more people stray in their boxes, the more SSN3D is worth",
@@ -234,16 +235,13 @@ def _studies() -> Iterator[Claim]:
         figure="fig_misalignment.png",
         contrasts={
             f"against {title}": Contrast(
-                {**usual.high, "jitter": 0.2},
-                {**free, "aggregator": name, "jitter": 0.2},
-                NO_PARTS,
-                {"jitter": 0.0},
+                mars, (much, much | baseline(name), none, none | baseline(name))
             )
-            for name, title in rivals.items()
+            for name, title in baselines.items()
         },
     )
     quality = partial(claim, figure="fig_label_quality.png")
-    supervised = {**usual.high, "strategy": "supervised"}
+    supervised = {"strategy": "supervised"}
     yield quality(
         id="errors-harm",
         title="Errors of the pose estimator harm the supervised strategy",
@@ -253,7 +251,9 @@ def _studies() -> Iterator[Claim]:
         caveat=f"{SMALL} The kinds of errors and their rates are assumed; parts are cut out at "
         "wrong places in training and in testing alike.",
         contrasts={
-            "MARS": Contrast({**supervised, "label_noise": 0.0}, {**supervised, "label_noise": 4.0})
+            "MARS": Contrast(
+                mars, (supervised | {"label_noise": 0.0}, supervised | {"label_noise": 4.0})
+            )
         },
     )
     yield quality(
@@ -264,19 +264,18 @@ def _studies() -> Iterator[Claim]:
         "tracklet.",
         caveat=f"{SMALL} Two labelled frames go with each clip in both, drawn from all or the same "
         "one twice, so that labels weigh the same.",
-        contrasts={
-            "MARS": Contrast(
-                {**usual.high, "labelled_frames": None}, {**usual.high, "labelled_frames": 1}
-            )
-        },
+        contrasts={"MARS": Contrast(mars, ({"labelled_frames": None}, {"labelled_frames": 1}))},
     )
 
 
-def _pedestrians() -> Iterator[Claim]:
-    own: Side = {"study": "pedestrians", "folder": None, "keep_labels": False, "steps": TRAINED}
-    semi = {**own, "strategy": "semi-supervised", "labelled_steps": TRAINED}
-    without = {**own, "strategy": "unsupervised", "labelled_steps": 0}
-    more, less = Contrast(semi, without, ("steps",)), Contrast(without, semi, ("steps",))
+def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
+    semi = {"strategy": "semi-supervised"}
+    without = {
+        "strategy": "unsupervised",
+        "labelled_steps": 0,
+        "steps": usual.labelled_steps + usual.steps,
+    }
+    more, less = Contrast(usual, (semi, without)), Contrast(usual, (without, semi))
     claim = partial(
         Claim, where="Figure 4", notebook="05_pedestrian_128", figure="fig4_pedestrian_128.png"
     )
@@ -292,7 +291,7 @@ def _pedestrians() -> Iterator[Claim]:
         caveat=points,
         measure=measures.above_prior,
         unit="points of PCK",
-        contrasts={"Pedestrian 128": Contrast(semi)},
+        contrasts={"Pedestrian 128": Contrast(usual, (semi,))},
     )
     yield claim(
         id="more-accurate",
@@ -320,7 +319,7 @@ def _pedestrians() -> Iterator[Claim]:
         )
 
 
-def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
+def _random_maps(usual: StudyConfig, numbers: Sequence[int]) -> Iterator[Claim]:
     few, many = min(numbers), max(numbers)
     unknown = (
         "The paper's numbers of parts and learning rate are not known; at demo scale the "
@@ -330,9 +329,9 @@ def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
         Claim, where="Figure 5", notebook="06_random_data", figure="fig5_random_data.png"
     )
 
-    def maps(distribution: str, parts: int) -> Side:
-        study = {"study": "random_maps", "padding": "valid"}
-        return {**study, "distribution": distribution, "parts": parts}
+    def maps(distribution: str, parts: int) -> dict[str, Any]:
+        more = {"steps": 3 * usual.steps // 2} if distribution == "ones" else {}
+        return {"distribution": distribution, "parts": parts, **more}
 
     yield claim(
         id="random-converges",
@@ -341,7 +340,7 @@ def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
         caveat=f"The bound is ours, the paper says small. {unknown}",
         measure=measures.final_loss,
         unit="nats",
-        contrasts={f"normal, N = {few}": Contrast(maps("normal", few))},
+        contrasts={f"normal, N = {few}": Contrast(usual, (maps("normal", few),))},
         below=0.05,
         form=".3f",
     )
@@ -357,7 +356,9 @@ def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
         measure=measures.area,
         unit="% of what guessing costs",
         contrasts={
-            f"{kind}, N = {many} against {few}": Contrast(maps(kind, many), maps(kind, few))
+            f"{kind}, N = {many} against {few}": Contrast(
+                usual, (maps(kind, many), maps(kind, few))
+            )
             for kind in ("normal", "uniform")
         },
     )
@@ -369,7 +370,9 @@ def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
         f"its shape may make it slow: see the notebook. {unknown}",
         measure=measures.area,
         unit="% of what guessing costs",
-        contrasts={f"N = {n}": Contrast(maps("uniform", n), maps("normal", n)) for n in numbers},
+        contrasts={
+            f"N = {n}": Contrast(usual, (maps("uniform", n), maps("normal", n))) for n in numbers
+        },
     )
     yield claim(
         id="random-ones",
@@ -379,14 +382,13 @@ def _random_maps(numbers: Sequence[int]) -> Iterator[Claim]:
         "the map, borders can be told apart, and the claim is wrong.",
         measure=measures.below_chance,
         unit="nats below ln N",
-        contrasts={f"N = {n}": Contrast(maps("ones", n)) for n in numbers},
+        contrasts={f"N = {n}": Contrast(usual, (maps("ones", n),)) for n in numbers},
         below=1e-4,
         form="+.1e",
     )
 
 
-def _amber() -> Iterator[Claim]:
-    trained: Side = {"study": "amber", "folder": None, "steps": TRAINED}
+def _amber(usual: StudyConfig) -> Iterator[Claim]:
     claim = partial(
         Claim,
         where="Figure 6",
@@ -394,7 +396,7 @@ def _amber() -> Iterator[Claim]:
         "means a high cosine of pixels less the mean colour; the eye may see it otherwise.",
         notebook="07_amber_abstract",
         figure="fig6_amber_abstract.png",
-        measure=measures.likeness,
+        measure=measures.similarity,
         unit="cosine",
         form="+.3f",
     )
@@ -403,26 +405,14 @@ def _amber() -> Iterator[Claim]:
         title="Without labels, parts show similar things in different paintings",
         test="What a part looks at in a painting is more like what it looks at in others than what "
         "other parts look at there.",
-        contrasts={"Amber Abstract": Contrast(trained)},
+        contrasts={"Amber Abstract": Contrast(usual, ({},))},
     )
     yield claim(
         id="amber-learned",
         title="It is training that makes them alike",
         test="They are more alike than before training, which the paper does not compare with.",
-        contrasts={"Amber Abstract": Contrast(trained, {**trained, "steps": 0})},
+        contrasts={"Amber Abstract": Contrast(usual, ({}, {"steps": 0}))},
     )
-
-
-def _everywhere(
-    high: Side, low: Side, besides: tuple[str, ...] = (), sets: Iterable[str] = tuple(LAMBDAS)
-) -> dict[str, Contrast]:
-    """A contrast on each data set; all that the sides do not name is as usual."""
-    contrasts = {}
-    for name in sets:
-        usual = {**ORDINARY, "dataset": name, "ssn_weight": LAMBDAS[name]}
-        free = {key: value for key, value in usual.items() if key not in besides}
-        contrasts[paper.TITLES[name]] = Contrast({**usual, **high}, {**free, **low}, besides)
-    return contrasts
 
 
 def _printed(tables: Mapping[str, int], better: str, worse: str) -> dict[str, float]:

@@ -1,22 +1,11 @@
-"""What is measured in a run to judge a claim, and whom each value is of."""
+"""The quantities that claims are judged by, each read from the results of one run."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from math import log
 from statistics import fmean
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-
-class Run(Protocol):
-    """What is asked of a run; see `store.Run`."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def config(self) -> Any: ...  # noqa: D102
-    @property
-    def history(self) -> Mapping[str, Sequence[float]]: ...  # noqa: D102
-    @property
-    def metrics(self) -> Mapping[str, Any]: ...  # noqa: D102
+from ssn3d.runs import Run
 
 
 class Values(NamedTuple):
@@ -24,22 +13,22 @@ class Values(NamedTuple):
 
     values: Sequence[float]
     units: Sequence[Hashable]
-    """Whom each value is of, such as a person; see `bootstrap.interval`."""
+    """Whom each value is of, such as a person; see `intervals.interval`."""
 
 
-def top1(run: Run) -> Values:
+def top1(run: Run[Any]) -> Values:
     """100 for each query whose first answer is right, else 0; of people."""
     queries = run.metrics["queries"]
     return Values([100.0 * (rank == 1) for rank in queries["first_rank"]], queries["person"])
 
 
-def early_triplet(run: Run) -> Values:
+def early_triplet(run: Run[Any]) -> Values:
     """Mean triplet loss over the first quarter of the steps."""
     losses = run.history["triplet"]
     return _one(fmean(losses[: max(1, len(losses) // 4)]))
 
 
-def stray_of_frames(run: Run) -> Values:
+def stray_of_frames(run: Run[Any]) -> Values:
     """How much a body part strays from its point, from frame to frame of a clip.
 
     Nothing of runs on data whose body points are not known.
@@ -48,12 +37,12 @@ def stray_of_frames(run: Run) -> Values:
     return _one(100 * parts["spread"]["frames"]) if parts else Values([], [])
 
 
-def final_loss(run: Run) -> Values:
+def final_loss(run: Run[Any]) -> Values:
     """The SSN loss left at the end."""
     return _one(run.metrics["loss"])
 
 
-def area(run: Run) -> Values:
+def area(run: Run[Any]) -> Values:
     """Mean SSN loss over all steps, in percent of ln N, which guessing costs: small if fast.
 
     Unlike the step at which half of it is reached, it is known of runs that never get there.
@@ -61,34 +50,34 @@ def area(run: Run) -> Values:
     return _one(100 * fmean(run.history["ssn"]) / log(run.config.parts))
 
 
-def below_chance(run: Run) -> Values:
+def below_chance(run: Run[Any]) -> Values:
     """How far below ln N the SSN loss ever gets."""
     return _one(log(run.config.parts) - min(run.history["ssn"]))
 
 
-def likeness(run: Run) -> Values:
-    """Likeness of windows of one part less that of windows of different parts; of pictures."""
+def similarity(run: Run[Any]) -> Values:
+    """Similarity of windows of one part less that of windows of different parts; of pictures."""
     return _numbered(run.metrics["similarity"]["pictures"])
 
 
-def accuracy(run: Run) -> Values:
+def accuracy(run: Run[Any]) -> Values:
     """Percentage of the visible points that were found (PCK); of people."""
     return _numbered([100 * share for share in run.metrics["people"]["correct"]])
 
 
-def above_prior(run: Run) -> Values:
+def above_prior(run: Run[Any]) -> Values:
     """`accuracy` less that of always guessing the mean labelled place; of people."""
     people = run.metrics["people"]
     pairs = zip(people["correct"], people["prior"], strict=True)
     return _numbered([100 * (correct - prior) for correct, prior in pairs])
 
 
-def spread_of_people(run: Run) -> Values:
+def spread_of_people(run: Run[Any]) -> Values:
     """How much a part strays from its point, from person to person."""
     return _one(100 * run.metrics["spread"]["people"])
 
 
-def spread_of_frames(run: Run) -> Values:
+def spread_of_frames(run: Run[Any]) -> Values:
     """How much a part strays from its point, from frame to frame of a person."""
     return _one(100 * run.metrics["spread"]["frames"])
 

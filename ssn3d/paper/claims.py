@@ -1,21 +1,21 @@
 """Which of the paper's claims hold in our runs: effects, their intervals, and a verdict on each."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from ssn3d.config import Scale
+from ssn3d.config.reid import Source
 from ssn3d.evaluation.intervals import interval
+from ssn3d.runs import Run
 
-from . import claim_list as paper_claims
-from .claim_list import Claim, Contrast, Side
-from .claim_measures import Run, Values
+from . import claim_list
+from .claim_list import Claim, Contrast
+from .claim_measures import Values
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 MISSING = "not yet measured"
-REPLICATES = ("seed", "split")
-"""Settings that pairs of one comparison may differ in."""
 
 
 class Finding(NamedTuple):
@@ -37,72 +37,52 @@ class Finding(NamedTuple):
     verdict: str
 
 
-def judge(runs: Iterable[Run]) -> list[Finding]:
-    """Judge every claim by the runs that bear on it; others are passed over.
+def judge(
+    runs: Iterable[Run[Any]],
+    scale: Scale,
+    *,
+    seeds: int,
+    source: Source = "rendered",
+    numbers: Sequence[int] = (3, 9, 16),
+) -> list[Finding]:
+    """Judge every claim on the runs that it names.
+
+    Args:
+        runs: those that there are; a claim is not yet measured if one that it names is missing.
+        scale: see `claim_list.claims`, as for the next two.
+        seeds: how many, counted from 0.
+        source: "rendered" or "real".
+        numbers: of parts N.
 
     Returns:
         For each claim, in the paper's order, a finding for each data set or case.
 
     Raises:
-        ValueError: runs of several settings could each decide a claim, or two runs that are to be
-            compared did not answer the same queries; says which.
+        ValueError: two runs that are to be compared did not answer the same queries; says which.
     """
-    found = list({run.id: run for run in runs}.values())
-    numbers = {r.config.parts for r in found if getattr(r.config, "study", None) == "random_maps"}
-    claims = paper_claims.claims(sorted(numbers)) if numbers else paper_claims.claims()
+    found = {run.config: run for run in runs}
     return [
-        _finding(claim, place, pairs(contrast, found))
-        for claim in claims
+        _finding(claim, place, matched(contrast, found, seeds))
+        for claim in claim_list.claims(scale, source=source, numbers=numbers)
         for place, contrast in claim.contrasts.items()
     ]
 
 
-def pairs(contrast: Contrast, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
-    """The runs of both sides, paired: all that differ in exactly what tells the sides apart.
+def matched(contrast: Contrast, found: dict[Any, Run[Any]], seeds: int) -> list[list[Run[Any]]]:
+    """The runs that a contrast names, those of one seed together, one for each of its sides.
 
     Args:
-        contrast: the sides; with one side, its runs come alone.
-        runs: any.
+        contrast: says which.
+        found: the runs that there are, by their configurations.
+        seeds: how many, counted from 0.
 
     Returns:
-        Pairs by seed and split, the high side first; if there is a `before`, followed by the pair
-        of the same seed and split that has its settings.
-
-    Raises:
-        ValueError: pairs differ in more than seed and split, so that it is not clear which count.
+        A list for each seed; none at all if a single run is missing, or on two sides.
     """
-    if contrast.before is not None:
-        return _followed_by_before(contrast, runs)
-    sides = _sides(contrast)
-    found: dict[tuple[Any, ...], list[list[Run]]] = {}
-    for place, side in enumerate(sides):
-        for run in runs:
-            settings = asdict(run.config)
-            if _meets(settings, side):
-                rest = tuple(item for item in settings.items() if item[0] not in _apart(contrast))
-                found.setdefault(rest, [[] for _ in sides])[place].append(run)
-    complete = {rest: both for rest, both in found.items() if all(both)}
-    _expect_one_setting(contrast, complete)
-    ordered = sorted(complete, key=lambda rest: [dict(rest).get(name, 0) for name in REPLICATES])
-    matched = [tuple(run for [run] in complete[rest]) for rest in ordered]
-    return [pair for pair in matched if len({run.id for run in pair}) == len(pair)]
-
-
-def _followed_by_before(contrast: Contrast, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
-    high, low, besides, before = contrast
-    assert before is not None
-    assert low is not None
-    then = Contrast({**high, **before}, {**low, **before}, besides)
-    earlier = {_replicate(pair): pair for pair in pairs(then, runs)}
-    return [
-        pair + earlier[_replicate(pair)]
-        for pair in pairs(contrast._replace(before=None), runs)
-        if _replicate(pair) in earlier
-    ]
-
-
-def _replicate(pair: Sequence[Run]) -> tuple[Any, ...]:
-    return tuple(getattr(pair[0].config, name, 0) for name in REPLICATES)
+    named = contrast.configs(seeds)
+    if any(len({*configs} & found.keys()) < len(configs) for configs in named):
+        return []
+    return [[found[config] for config in configs] for configs in named]
 
 
 def overall(verdicts: Sequence[str]) -> str:
@@ -116,23 +96,17 @@ def records(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Findings as flat records, for results.json and data frames."""
     return [
         {
-            "claim": finding.claim.id,
-            "title": finding.claim.title,
-            "where": finding.claim.where,
+            "claim": claim.id,
+            "title": claim.title,
+            "where": claim.where,
             "place": finding.place,
-            "unit": finding.claim.unit,
-            "bound": finding.claim.below,
-            "paper": finding.claim.paper.get(finding.place, math.nan),
-            "effect": finding.effect,
-            "low": finding.low,
-            "high": finding.high,
-            "seeds": finding.seeds,
-            "values": finding.values,
-            "runs": finding.runs,
-            "verdict": finding.verdict,
+            "unit": claim.unit,
+            "bound": claim.below,
+            "paper": claim.paper.get(finding.place, math.nan),
+            **{name: getattr(finding, name) for name in Finding._fields[2:]},
             "overall": verdict_on(group),
         }
-        for _, group in by_claim(findings)
+        for claim, group in by_claim(findings)
         for finding in group
     ]
 
@@ -148,35 +122,28 @@ def verdict_on(group: Sequence[Finding]) -> str:
     return overall([one.verdict for one in group])
 
 
-def _finding(claim: Claim, place: str, found: Sequence[tuple[Run, ...]]) -> Finding:
-    found = [pair for pair in found if all(claim.measure(run).values for run in pair)]
-    if not found:
+def _finding(claim: Claim, place: str, found: Sequence[Sequence[Run[Any]]]) -> Finding:
+    measured = [[claim.measure(run) for run in runs] for runs in found]
+    if not found or not all(side.values for sides in measured for side in sides):
         return Finding(claim, place, math.nan, math.nan, math.nan, [], [], [], MISSING)
-    measured = [_difference([claim.measure(run) for run in pair], pair) for pair in found]
-    effect, low, high = interval([each.values for each in measured], [m.units for m in measured])
-    values = [sum(each.values) / len(each.values) for each in measured]
+    effects = [_difference(sides, runs) for sides, runs in zip(measured, found, strict=True)]
+    effect, low, high = interval([one.values for one in effects], [one.units for one in effects])
+    values = [sum(one.values) / len(one.values) for one in effects]
     if claim.below is not None:
         kept = {value < claim.below for value in values}
         verdict = UNDECIDED if len(kept) > 1 else HOLDS if kept == {True} else FAILS
     else:
         verdict = HOLDS if low > 0 else FAILS if high < 0 else UNDECIDED  # NaN: undecided
-    return Finding(
-        claim,
-        place,
-        effect,
-        low,
-        high,
-        [pair[0].config.seed for pair in found],
-        values,
-        [run.id for pair in found for run in pair],
-        verdict,
-    )
+    seeds = [runs[0].config.seed for runs in found]
+    names = [run.id for runs in found for run in runs]
+    return Finding(claim, place, effect, low, high, seeds, values, names, verdict)
 
 
-def _difference(sides: Sequence[Values], runs: Sequence[Run]) -> Values:
+def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
+    """What the first side has more of than the second; of four, how much greater a lead is."""
     if len(sides) == 1:
         return sides[0]
-    if len(sides) == 4:  # how much greater a difference is than another
+    if len(sides) == 4:
         sides = [_difference(sides[:2], runs[:2]), _difference(sides[2:], runs[2:])]
     high, low = sides
     if list(high.units) != list(low.units):
@@ -188,64 +155,19 @@ def _difference(sides: Sequence[Values], runs: Sequence[Run]) -> Values:
     return Values([a - b for a, b in zip(high.values, low.values, strict=True)], high.units)
 
 
-def _sides(contrast: Contrast) -> list[Side]:
-    return [contrast.high] if contrast.low is None else [contrast.high, contrast.low]
-
-
-def _apart(contrast: Contrast) -> set[str]:
-    """Names of the settings that the runs of a pair may differ in."""
-    first, *others = _sides(contrast)
-    named = {name for side in others for name in first if side.get(name) != first[name]}
-    return named | set(contrast.besides)
-
-
-def _meets(settings: Mapping[str, Any], side: Side) -> bool:
-    def fits(name: str, wanted: Any) -> bool:
-        has = settings.get(name)
-        return has in wanted if isinstance(wanted, range) else has == wanted
-
-    return all(name in settings and fits(name, wanted) for name, wanted in side.items())
-
-
-def _expect_one_setting(
-    contrast: Contrast, complete: Mapping[tuple[Any, ...], Sequence[Sequence[Run]]]
-) -> None:
-    settings = [dict(rest) for rest in complete]
-    several = sorted(
-        name
-        for name in (settings[0] if settings else {})
-        if name not in REPLICATES and len({one[name] for one in settings}) > 1
-    )
-    if several:
-        raise ValueError(
-            f"{asked(contrast)}: expected runs that differ in seed and split only, got some that "
-            f"differ in {', '.join(several)}; judge the runs of one setting at a time"
-        )
-    for both in complete.values():
-        for side in both:
-            if len(side) > 1:
-                raise ValueError(
-                    f"{asked(contrast)}: expected one run a side and seed, got "
-                    f"{' and '.join(run.id for run in side)}; leave out those that do not count"
-                )
-
-
 def asked(contrast: Contrast) -> str:
     """On which runs a claim is judged, in words."""
+    [(high, *others)] = contrast.configs(seeds=1)
+    names = list(dict.fromkeys(name for side in contrast.sides for name in side))
 
-    def word(value: Any) -> str:
-        return f"{value.start} or more" if isinstance(value, range) else str(value)
+    def against(low: Any, between: str) -> str:
+        both = ((name, getattr(high, name), getattr(low, name)) for name in names)
+        return ", ".join(f"{name} {ours}{between}{its}" for name, ours, its in both if ours != its)
 
-    high, low, besides, before = contrast
-    if low is None:
-        return ", ".join(f"{name} {word(high[name])}" for name in high if high[name] is not None)
-    sides = ", ".join(
-        f"{name} {word(high[name])} against {word(low[name])}"
-        for name in high
-        if name in low and low[name] != high[name]
-    )
-    where = [
-        f"{name} {high[name]} less the same with {value}" for name, value in (before or {}).items()
-    ]
-    sides = ", ".join([sides, *where])
-    return f"{sides}, alike in all else" + (" that concerns both" if besides else "")
+    if not others:
+        shown = ["study", *names] if hasattr(high, "study") else names
+        return ", ".join(f"{name} {getattr(high, name)}" for name in shown)
+    told = [against(others[0], " against ")]
+    if len(others) == 3:  # the same two at another setting
+        told.append(against(others[1], " less the same with "))
+    return f"{', '.join(told)}, all other settings equal"

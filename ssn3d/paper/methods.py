@@ -1,7 +1,6 @@
-"""The methods that are compared: SSN3D, and each rival in its place on the same backbone."""
+"""The methods that are compared: SSN3D and the baselines, all with the same backbone."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ssn3d.models import AGGREGATORS
 
@@ -18,15 +17,16 @@ TITLES = {
 OURS = "SSN3D"
 
 
-def methods() -> dict[str, Mapping[str, Any]]:
+def methods() -> dict[str, Mapping[str, str]]:
     """What each method changes of the settings of a run, under its title.
 
-    SSN3D learns from two labelled frames a tracklet, which no rival can make use of; so it comes
-    without labels too.  Every other aggregator that is registered follows.
+    SSN3D comes twice, with its two labelled frames a tracklet and without labels, as the baselines
+    are.  These are all other registered aggregators.
     """
-    rivals = {
-        TITLES.get(name, name): {"aggregator": name, "strategy": "unsupervised"}
-        for name in AGGREGATORS
-        if name != "ssn3d"
-    }
-    return {OURS: {}, f"{OURS}, no labels": {"strategy": "unsupervised"}, **rivals}
+    baselines = {TITLES.get(name, name): baseline(name) for name in AGGREGATORS if name != "ssn3d"}
+    return {OURS: {}, f"{OURS}, no labels": {"strategy": "unsupervised"}, **baselines}
+
+
+def baseline(aggregator: str) -> dict[str, str]:
+    """What a baseline changes of the settings of a run: it can make no use of labels."""
+    return {"aggregator": aggregator, "strategy": "unsupervised"}

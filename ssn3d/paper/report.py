@@ -1,10 +1,11 @@
-"""Verdicts on the paper's claims as people read them: a page, a table, a line each."""
+"""The verdicts on the paper's claims as Markdown: a page, a table, and a line for each claim."""
 
 import math
 from collections.abc import Iterable, Sequence
 
 from .claim_list import Claim
 from .claims import Finding, asked, by_claim, verdict_on
+from .tables import markdown_rows
 
 NOTE = (
     "An effect is the mean over seeds; in brackets, a 95 % interval for other seeds and other "
@@ -38,7 +39,7 @@ def markdown(findings: Iterable[Finding], *, caption: str) -> str:
         for claim, group in groups
     ]
     sections = [_section(claim, group) for claim, group in groups]
-    page = ["# The paper's claims", caption, NOTE, _table(head, rows), *sections]
+    page = ["# The paper's claims", caption, NOTE, markdown_rows(head, rows), *sections]
     return "\n\n".join(page) + "\n"
 
 
@@ -55,7 +56,7 @@ def short(findings: Iterable[Finding]) -> str:
                 links if any(one.runs for one in group) else "–",
             )
         )
-    return _table(("claim", "verdict", "effect [95 % interval]", "see"), rows)
+    return markdown_rows(("claim", "verdict", "effect [95 % interval]", "see"), rows)
 
 
 def lines(findings: Iterable[Finding]) -> str:
@@ -97,17 +98,11 @@ def _section(claim: Claim, group: Sequence[Finding]) -> str:
         [
             f'<a id="{claim.id}"></a>\n\n## {claim.title}',
             f"*{claim.where}.* {claim.test} Runs: {chosen}.",
-            _table(head, rows),
+            markdown_rows(head, rows),
             f"What speaks against this verdict: {claim.caveat}",
             f"Notebook: {linked}",
         ]
     )
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    cells = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
 def _effects(group: Iterable[Finding], between: str) -> str:

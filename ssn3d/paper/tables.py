@@ -1,4 +1,4 @@
-"""The paper's numbers beside ours, with the spread over seeds."""
+"""Tables of our numbers, with their spread over seeds, beside those of the paper."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -13,6 +13,8 @@ from . import numbers as paper
 
 METRICS = {"top1": "top-1", "top5": "top-5", "top10": "top-10", "mean_ap": "mAP"}
 """How the metrics of a run are written in tables."""
+COMPARISONS = {"ilids_vid": 3, "mars": 4, "dukemtmc": 5}
+"""Which table of the paper compares methods on which data set."""
 
 
 class Measured(NamedTuple):
@@ -25,8 +27,45 @@ class Measured(NamedTuple):
     metrics: Mapping[str, Any]
 
 
+def over_seeds(
+    records: Iterable[Mapping[str, Any]], by: Sequence[str], *, decimals: int = 6
+) -> pd.DataFrame:
+    """Mean and spread of each measure over the runs of each group, one a row.
+
+    Args:
+        records: of one run each: what it was (the names in `by`), "seed", "run" (its id) and, all
+            others, measures of it; NaN where a run has none.
+        by: names of what tells groups of runs apart.
+        decimals: that single values are rounded to.
+
+    Returns:
+        Columns of `by`, then measure, mean, std (over seeds, NaN for a single one), seeds, values
+        and runs, in the order they came in.
+    """
+    table = pd.DataFrame(list(records))
+    measures = [name for name in table.columns if name not in {*by, "seed", "run"}]
+    entries = []
+    for group, members in table.groupby(list(by), sort=False, dropna=False):
+        for measure in measures:
+            values = members[measure].astype(float)
+            if values.isna().all():
+                continue
+            entries.append(
+                dict(zip(by, group, strict=True))
+                | {
+                    "measure": measure,
+                    "mean": values.mean(),
+                    "std": values.std(ddof=1),
+                    "seeds": members.seed.tolist(),
+                    "values": [round(value, decimals) for value in values],
+                    "runs": members.run.tolist(),
+                }
+            )
+    return pd.DataFrame(entries)
+
+
 def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -> pd.DataFrame:
-    """All numbers of a table, one a row, ours and the paper's.
+    """All numbers of one of the paper's tables, one a row, ours and the paper's.
 
     Args:
         table: number of the paper's table.
@@ -37,27 +76,16 @@ def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -
         Columns row, dataset, metric, paper, mean, std (over seeds, NaN for a single one), seeds,
         values and runs; numbers in percent, rows and data sets in the order they came in.
     """
-    groups: dict[tuple[str, str], list[Measured]] = {}
-    for run in runs:
-        groups.setdefault((run.row, run.dataset), []).append(run)
-    entries = []
-    for (row, dataset), members in groups.items():
-        for metric in metrics:
-            ours = pd.Series([100 * member.metrics[metric] for member in members])
-            entries.append(
-                {
-                    "row": row,
-                    "dataset": dataset,
-                    "metric": metric,
-                    "paper": _quoted(table, row, dataset, metric),
-                    "mean": ours.mean(),
-                    "std": ours.std(ddof=1),
-                    "seeds": [member.seed for member in members],
-                    "values": [round(value, 4) for value in ours],
-                    "runs": [member.run for member in members],
-                }
-            )
-    return pd.DataFrame(entries)
+    records = [
+        {"row": run.row, "dataset": run.dataset, "seed": run.seed, "run": run.run}
+        | {metric: 100 * run.metrics[metric] for metric in metrics}
+        for run in runs
+    ]
+    numbers = over_seeds(records, ["row", "dataset"], decimals=4)
+    numbers = numbers.rename(columns={"measure": "metric"})
+    which = zip(numbers.row, numbers.dataset, numbers.metric, strict=True)
+    numbers.insert(3, "paper", [_quoted(table, *entry) for entry in which])
+    return numbers
 
 
 def compare(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -79,24 +107,47 @@ def compare(numbers: pd.DataFrame) -> pd.DataFrame:
     return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A data frame with its index as a Markdown table."""
+def with_quotes(dataset: str, numbers: pd.DataFrame) -> pd.DataFrame:
+    """All rows of the paper's table on a data set, and below them what was measured here.
 
-    def line(cells: Iterable[Any]) -> str:
-        return "| " + " | ".join(map(str, cells)) + " |"
+    Args:
+        dataset: one of `COMPARISONS`.
+        numbers: from `measurements`.
 
-    def words(label: Any) -> str:
-        return " ".join(label) if isinstance(label, tuple) else str(label)
+    Returns:
+        Text, indexed by who says so and method, a column a metric.
+    """
+    printed, ours = paper.table(COMPARISONS[dataset]), numbers[numbers.dataset == dataset]
+    printed = printed[(printed.dataset == dataset) & printed.metric.isin(METRICS)]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for entry in printed.to_dict("records"):
+        line = cells.setdefault(("quoted by the paper", entry["row"]), {})
+        line[METRICS[entry["metric"]]] = text(entry["value"])
+    for entry in ours.to_dict("records"):
+        line = cells.setdefault(("measured here", entry["row"]), {})
+        line[METRICS[entry["metric"]]] = text(entry["mean"], entry["std"])
+    table = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
+    return table[[name for name in METRICS.values() if name in table]]
 
-    keys = [key if isinstance(key, tuple) else (key,) for key in table.index]
-    names = [name or "" for name in table.index.names]
-    return "\n".join(
-        [
-            line([*names, *map(words, table.columns)]),
-            line(["---"] * (len(names) + len(table.columns))),
-            *(line((*key, *row)) for key, row in zip(keys, table.to_numpy(), strict=True)),
-        ]
-    )
+
+def readable(numbers: pd.DataFrame, rows: Sequence[str], decimals: int = 3) -> pd.DataFrame:
+    """The table people read: "0.012 ± 0.003", indexed by `rows`, a column for all else.
+
+    Args:
+        numbers: from `over_seeds`.
+        rows: names of what the rows are.
+        decimals: to show.
+    """
+    fixed = {*rows, "mean", "std", "seeds", "values", "runs"}
+    varied = [name for name in numbers.columns if numbers[name].map(str).nunique() > 1]
+    columns = [name for name in varied if name not in fixed]
+    cells: dict[tuple[Any, ...], dict[str, str]] = {}
+    for entry in numbers.to_dict("records"):
+        line = cells.setdefault(tuple(entry[name] for name in rows), {})
+        title = " ".join(str(entry[name]) for name in columns) or entry["measure"]
+        line[title] = text(entry["mean"], entry["std"], decimals=decimals)
+    table = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
+    return table.set_axis(pd.MultiIndex.from_tuples(cells, names=rows), axis=0)
 
 
 def orderings(numbers: pd.DataFrame, best_first: Sequence[str], metric: str) -> pd.DataFrame:
@@ -141,6 +192,33 @@ def statements(comparisons: pd.DataFrame, metric: str) -> list[str]:
     return sentences
 
 
+def beaten_by(numbers: pd.DataFrame, ours: str, metric: str) -> list[str]:
+    """Which methods are ahead of one, a sentence a data set.
+
+    Args:
+        numbers: from `measurements`, all methods with the same seeds.
+        ours: the method.
+        metric: one of `METRICS`.
+    """
+    sentences = []
+    chosen = numbers[numbers.metric == metric]
+    for dataset, group in chosen.groupby("dataset", sort=False):
+        entries = {entry["row"]: entry for entry in group.to_dict("records")}
+        mine = entries.pop(ours)
+        ahead = []
+        for name, entry in sorted(entries.items(), key=lambda pair: -pair[1]["mean"]):
+            if entry["mean"] > mine["mean"]:
+                wins = sum(a > b for a, b in zip(entry["values"], mine["values"], strict=True))
+                seeds = f"in {wins} of {len(mine['values'])} seeds"
+                ahead.append(f"{name} ({text(entry['mean'], entry['std'])}; {seeds})")
+        sentences.append(
+            f"{paper.TITLES[str(dataset)]}, {METRICS[metric]}: {ours} reaches "
+            f"{text(mine['mean'], mine['std'])}. "
+            + (f"Ahead of it: {', '.join(ahead)}." if ahead else "No other method is ahead of it.")
+        )
+    return sentences
+
+
 def data_sets(splits: Mapping[str, Split]) -> pd.DataFrame:
     """What data sets hold: people, tracklets, frames and lengths of their three lists."""
     entries = [
@@ -152,7 +230,16 @@ def data_sets(splits: Mapping[str, Split]) -> pd.DataFrame:
 
 
 def save(numbers: pd.DataFrame, text: str, stem: Path) -> list[Path]:
-    """Write a table for people (`stem`.md, holding `text`) and for programs (`stem`.csv)."""
+    """Write a table for people (`stem`.md, holding `text`) and for programs (`stem`.csv).
+
+    Args:
+        numbers: from `measurements` or `over_seeds`.
+        text: Markdown.
+        stem: of both files, without ending.
+
+    Returns:
+        Both files.
+    """
     lists = {
         name: [" ".join(map(str, some)) for some in numbers[name]]
         for name in ("seeds", "values", "runs")
@@ -163,12 +250,32 @@ def save(numbers: pd.DataFrame, text: str, stem: Path) -> list[Path]:
     return [page, sheet]
 
 
-def text(mean: float, spread: float = float("nan"), *, signed: bool = False) -> str:
-    """ "71.3 ± 2.0"; "–" for what is not known."""
+def markdown(table: pd.DataFrame) -> str:
+    """A data frame with its index as a Markdown table."""
+
+    def words(label: Any) -> str:
+        return " ".join(label) if isinstance(label, tuple) else str(label)
+
+    keys = [key if isinstance(key, tuple) else (key,) for key in table.index]
+    names = [name or "" for name in table.index.names]
+    rows = ((*key, *row) for key, row in zip(keys, table.to_numpy(), strict=True))
+    return markdown_rows([*names, *map(words, table.columns)], rows)
+
+
+def markdown_rows(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A Markdown table, given the titles of its columns and its rows."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def text(
+    mean: float, spread: float = float("nan"), *, decimals: int = 1, signed: bool = False
+) -> str:
+    """ "71.3 ± 2.0"; the mean alone if the spread is NaN, "–" if the mean is."""
     if pd.isna(mean):
         return "–"
-    sign = "+" if signed else ""
-    return f"{mean:{sign}.1f}" if pd.isna(spread) else f"{mean:{sign}.1f} ± {spread:.1f}"
+    shown = f"{mean:{'+' if signed else ''}.{decimals}f}"
+    return shown if pd.isna(spread) else f"{shown} ± {spread:.{decimals}f}"
 
 
 def _quoted(table: int, row: str, dataset: str, metric: str) -> float:

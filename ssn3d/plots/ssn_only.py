@@ -1,4 +1,4 @@
-"""Figures 4, 5 and 6: what the SSN alone learns, drawn in the style of `plots`."""
+"""Figures 4, 5 and 6: what the self-separated network learns alone, without re-identification."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from .style import PART_COLOURS, STYLE, overlay
+from .style import PART_COLOURS, STYLE, band, overlay
 
 Curves = Mapping[int, Sequence[Sequence[float]]]
 """Loss curves of several seeds, under the number of parts N."""
@@ -39,7 +39,7 @@ def random_data(panels: Mapping[str, Curves], *, columns: int = 3) -> Figure:
             axis.axis("off")
         for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
             for n, runs in curves.items():
-                _band(axis, np.array(runs), colours[n])
+                band(axis, runs, color=colours[n], linewidth=1.2)
                 axis.axhline(np.log(n), color=colours[n], linestyle=":", linewidth=1)
             axis.set_title(title, fontsize="medium")
             axis.set_ylim(0, 1.15 * np.log(max(numbers)))
@@ -92,11 +92,11 @@ def amber(
         axes = bottom.subplots(
             len(windows), max(map(len, windows)), squeeze=False, gridspec_kw=grid
         )
-        for n, (line, looks) in enumerate(zip(axes, windows, strict=True)):
+        for n, (line, patches) in enumerate(zip(axes, windows, strict=True)):
             for axis in line:
                 axis.axis("off")
-            for axis, look in zip(line, looks, strict=False):
-                axis.imshow(look.clip(0, 1), interpolation="bicubic")
+            for axis, patch in zip(line, patches, strict=False):
+                axis.imshow(patch.clip(0, 1), interpolation="bicubic")
             line[0].text(
                 -0.3, 0.5, str(n + 1), transform=line[0].transAxes, ha="center", va="center",
                 color="white", fontsize=9,
@@ -163,9 +163,3 @@ def parts_apart(
         for axis, part in zip(axes[0, 1:], parts, strict=True):
             axis.set_title(part, fontsize="medium")
     return figure
-
-
-def _band(axis: Axes, runs: NDArray[np.floating], colour: tuple[float, float, float]) -> None:
-    steps = np.arange(1, runs.shape[1] + 1)
-    axis.fill_between(steps, runs.min(axis=0), runs.max(axis=0), color=colour, alpha=0.2, lw=0)
-    axis.plot(steps, runs.mean(axis=0), color=colour, linewidth=1.2)

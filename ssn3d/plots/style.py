@@ -1,4 +1,4 @@
-"""Arrays in, figures out: one style for all, one colour for a part or a method everywhere."""
+"""The style of all figures, the colour of each part, and the figures of frames and of losses."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -170,14 +171,8 @@ def learning_curves(
         figure = Figure(figsize=(6.4, 2.4), layout="constrained")
         for axis, (term, label) in zip(figure.subplots(1, 2), terms.items(), strict=True):
             for method, runs in histories.items():
-                curves = [_smooth(run[term]) for run in runs if term in run]
-                if not curves:
-                    continue
-                low, mean, high = (f(curves, axis=0) for f in (np.min, np.mean, np.max))
-                steps = np.arange(1, len(mean) + 1)
-                colour = colours[method]
-                axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
-                axis.plot(steps, mean, color=colour, label=method)
+                if curves := [_smooth(run[term]) for run in runs if term in run]:
+                    band(axis, curves, color=colours[method], label=method)
             axis.set(xlabel="step", ylabel=label)
             axis.set_ylim(bottom=0)
         chance = 9 * np.log(9)
@@ -189,6 +184,28 @@ def learning_curves(
         handles = [Line2D([], [], color=colours[name], label=name) for name in histories]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
+
+
+def band(
+    axis: Axes,
+    runs: Sequence[Sequence[float]] | Sequence[NDArray[np.floating]],
+    *,
+    color: Any,
+    **line: Any,
+) -> None:
+    """The mean of some curves over the steps, and a band from the lowest to the highest.
+
+    Args:
+        axis: to draw on.
+        runs: [runs steps].
+        color: of the line and, lighter, the band.
+        **line: more about the line; see matplotlib's `Axes.plot`.
+    """
+    curves = np.array(runs)
+    low, mean, high = curves.min(axis=0), curves.mean(axis=0), curves.max(axis=0)
+    steps = np.arange(1, len(mean) + 1)
+    axis.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
+    axis.plot(steps, mean, color=color, **line)
 
 
 def _enlarged(maps: NDArray[np.floating], height: int, width: int) -> NDArray[np.floating]:

@@ -1,4 +1,4 @@
-"""results.json: every number shown, with the runs, data, scale, seeds and protocol behind it."""
+"""results.json: every number shown, with the runs, data and settings that it comes from."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from ssn3d.atomic import write_file
 from ssn3d.runs import Run, store
 
 MANIFEST = "results.json"
@@ -65,11 +66,8 @@ def record(
     with FileLock(folder / f".{MANIFEST}.lock"):
         manifest = read(folder)
         manifest[artefact] = entry
-        draft = folder / f".{MANIFEST}.draft"
-        draft.write_text(
-            json.dumps(dict(sorted(manifest.items())), indent=1, allow_nan=False) + "\n"
-        )
-        draft.replace(path)
+        text = json.dumps(dict(sorted(manifest.items())), indent=1, allow_nan=False)
+        write_file(path, f"{text}\n".encode())
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -1,26 +1,63 @@
-"""The main job: all notebooks, headlessly, side by side, on workers that they share."""
+"""The main job: execute the notebooks at the same time, on dask workers that they share."""
 
+import asyncio
+import atexit
 import os
-import signal
-import threading
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from itertools import chain
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import nbformat
+import papermill
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from ssn3d.atomic import write_file
 from ssn3d.config.base import nearest
 from ssn3d.data import project_folder
-from ssn3d.runs import store
-from ssn3d.runs.workers import detached, this_machine
+from ssn3d.runs import many, store
 
-from .execution import Outcome, environment, run
+from . import results
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
 """Notebooks that answer what the paper does not ask; the first trains as long as all others."""
+
+
+class Outcome(NamedTuple):
+    """How one notebook went."""
+
+    notebook: str
+    seconds: float
+    used: frozenset[str]
+    """Runs that its results are from."""
+    trained: frozenset[str]
+    """Those among them that the store lacked."""
+    artefacts: tuple[str, ...]
+    """Tables and figures it made."""
+    error: str | None
+
+    @property
+    def hits(self) -> int:
+        """Runs that were in the store."""
+        return len(self.used - self.trained)
+
+    @property
+    def misses(self) -> int:
+        """Runs that had to be trained."""
+        return len(self.trained)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop in which Ctrl-C cancels all notebooks; nbclient would stop one kernel only."""
+
+    def add_signal_handler(self, *_: Any) -> None:  # type: ignore[override]
+        """Refuse, which nbclient accepts."""
+        raise RuntimeError("Ctrl-C is for all notebooks")
 
 
 def notebooks() -> list[Path]:
@@ -50,33 +87,113 @@ def run_all(
     figures: Path,
     parameters: Mapping[str, Any],
     say: Callable[[str], None] = lambda line: None,
-) -> Iterator[Outcome]:
-    """Execute notebooks side by side, the last of them when all others are done; see `run`.
+) -> list[Outcome]:
+    """Execute notebooks at the same time, and the last of them when all others are done.
 
-    They train on the same workers, so that no core waits while a notebook draws, and what several
-    of them lack is trained once, and counted for the first of them.  An accelerator is not shared:
-    there, one after the other.
+    They train on the same workers, so that no core waits while a notebook draws, and a run that
+    several of them lack is trained once, and counted for the first of them.  An accelerator is not
+    shared: there, the notebooks run one after the other.
+
+    Args:
+        chosen: the notebooks.
+        figures: see `run`.
+        parameters: see `run`.
+        say: is called with a line for each run that is trained, and for each notebook that ends.
+
+    Returns:
+        How each went, in the order of `chosen`.
     """
+    accelerator = not str(parameters.get("device", "cpu")).startswith("cpu")
+    with _shared_workers(accelerator, say) as cluster, asyncio.Runner(loop_factory=Loop) as runner:
+        at_once = 1 if accelerator and not cluster else os.cpu_count() or 1
+        outcomes = runner.run(_run_all(chosen, figures, parameters, say, cluster, at_once))
+    told: set[str] = set()
+    for place, outcome in enumerate(outcomes):
+        outcomes[place] = outcome._replace(trained=outcome.trained - told)
+        told |= outcome.trained
+    return outcomes
+
+
+async def _run_all(
+    chosen: Sequence[Path],
+    figures: Path,
+    parameters: Mapping[str, Any],
+    say: Callable[[str], None],
+    cluster: Mapping[str, str],
+    at_once: int,
+) -> list[Outcome]:
+    free = asyncio.Semaphore(at_once)
+
+    async def one(notebook: Path) -> Outcome:
+        async with free:
+            failed = project_folder() / "build" / "failed"
+            outcome = await run(notebook, figures, parameters, failed, cluster)
+        say(f"{outcome.notebook}: {outcome.error or 'ok'}")
+        return outcome
+
     *most, last = chosen
-    work = partial(
-        run, figures=figures, parameters=parameters, failed=project_folder() / "build" / "failed"
-    )
-    elsewhere = bool(os.environ.get("SSN3D_CLUSTER"))
-    alone = not elsewhere and not str(parameters.get("device", "cpu")).startswith("cpu")
-    at_once = 1 if alone else os.cpu_count()
-    told: frozenset[str] = frozenset()
-    with ExitStack() as stack:
-        stack.enter_context(_news(say, store.names()))
-        if not (len(most) < 2 or elsewhere or alone):
-            stack.enter_context(_own_workers())
-        pool = ProcessPoolExecutor(at_once, get_context("spawn"), _end_with_parent)
-        stack.enter_context(pool)
-        with detached():
-            beside = pool.map(work, most)
-        for outcome in chain(beside, map(work, [last])):
-            say(f"{outcome.notebook}: {outcome.error or 'ok'}")
-            yield outcome._replace(trained=outcome.trained - told)
-            told |= outcome.trained
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(notebook)) for notebook in most]
+    return [*(task.result() for task in tasks), await one(last)]
+
+
+async def run(
+    notebook: Path,
+    figures: Path,
+    parameters: Mapping[str, Any],
+    failed: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Execute a notebook; what it shows goes to `figures`, its executed copy to figures/executed.
+
+    Args:
+        notebook: the stripped source.
+        figures: folder of results.
+        parameters: those among them that the notebook has are passed on.
+        failed: folder for the copy, with the error, of a notebook that fails.
+        environment: more variables for its kernel.
+
+    Returns:
+        How it went; an error in the notebook is not raised.
+    """
+    before, started = store.names(), time.perf_counter()
+    known = papermill.inspect_notebook(notebook)
+    content = load_notebook_node(str(notebook))
+    if injected := {name: value for name, value in parameters.items() if name in known}:
+        content = parameterize_notebook(content, injected)
+    executed = figures / "executed" / notebook.name
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    error = None
+    with tempfile.TemporaryDirectory() as scratch:
+        client = NotebookClient(
+            content,
+            record_timing=False,
+            store_widget_state=False,
+            raise_on_iopub_timeout=True,
+            shutdown_kernel="immediate",
+        )
+        try:
+            await client.async_execute(
+                cwd=str(notebook.parent),
+                env={
+                    **os.environ,
+                    **_kernel_environment(figures, Path(scratch)),
+                    **(environment or {}),
+                },
+            )
+            write_file(executed, f"{nbformat.writes(_portable(content))}\n".encode())
+        except Exception as failure:  # whatever it is, the other notebooks go on
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError from None  # nbclient takes it for a dead kernel
+            error = _in_words(failure, content)
+            failed.mkdir(parents=True, exist_ok=True)
+            nbformat.write(content, failed / notebook.name)
+        finally:
+            atexit.unregister(client._cleanup_kernel)  # nbclient does not, if a start is cancelled
+    made = {} if error else _made_by(figures, notebook.stem)
+    used = frozenset(run for entry in made.values() for run in entry["runs"])
+    seconds = time.perf_counter() - started
+    return Outcome(notebook.stem, seconds, used, used - before, tuple(made), error)
 
 
 def report(outcomes: Sequence[Outcome]) -> str:
@@ -93,51 +210,53 @@ def report(outcomes: Sequence[Outcome]) -> str:
 
 
 @contextmanager
-def _own_workers() -> Iterator[None]:
-    """This machine's cores, as a cluster for all notebooks."""
-    with this_machine() as client:
-        # should this process be killed, its scheduler will not come back
-        wanted = {"SSN3D_CLUSTER": client.scheduler.address, "SSN3D_PATIENCE": "60"}
-        with environment(wanted):
-            yield
+def _shared_workers(accelerator: bool, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
+    """The environment variable by which kernels find the workers, which report what they train."""
+    from dask.system import CPU_COUNT
+
+    address = os.environ.get("SSN3D_CLUSTER")
+    if accelerator and not address:
+        yield {}
+        return
+    with many.connected(address) if address else many.local_workers(CPU_COUNT) as client:
+        client.subscribe_topic(many.NEWS, lambda event: say(f"  {event[1]}"))
+        yield {"SSN3D_CLUSTER": client.scheduler.address}
 
 
-@contextmanager
-def _news(say: Callable[[str], None], known: set[str]) -> Iterator[None]:
-    """Tell of runs as they appear in the store, which processes of the notebook's own make."""
-    done = threading.Event()
-
-    def watch() -> None:
-        told = set(known)
-        while not done.wait(2):
-            for name in sorted(store.names() - told):
-                try:
-                    run = store.read(store.store_folder() / name)
-                except ValueError:  # damaged: whoever asks for it makes it anew
-                    continue
-                if run:
-                    seconds = sum(run.made["seconds"].values())
-                    say(f"  MISS {name} ({seconds:.0f} s)")
-                told.add(name)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
+def _kernel_environment(figures: Path, scratch: Path) -> dict[str, str]:
+    """For a kernel: where results go, no progress bars, no start-up files of the user."""
+    profile = scratch / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+    return {"SSN3D_FIGURES": str(figures), "TQDM_DISABLE": "1", "IPYTHONDIR": str(scratch)}
 
 
-def _end_with_parent() -> None:
-    """Where the main job ends, by Ctrl-C or a kill, so does this process, with its kernel."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `detached`
-    parent = parent_process()
-    assert parent is not None
+def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Without times, random ids and versions, so that equal results make equal files.
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
+    Raises:
+        RuntimeError: a cell was not run, as happens when a notebook stops itself.
+    """
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+        if cell.cell_type == "code" and cell.source and cell.execution_count is None:
+            raise RuntimeError(f"cell {cell.id!r} was not run")
+    return notebook
 
-    threading.Thread(target=watch, daemon=True).start()
+
+def _in_words(failure: Exception, notebook: nbformat.NotebookNode) -> str:
+    if isinstance(failure, CellExecutionError):
+        ran = [cell.get("execution_count") or 0 for cell in notebook.cells]
+        return f"cell {max(ran)}: {failure.ename}: {failure.evalue}"
+    return f"{type(failure).__name__}: {failure}"
+
+
+def _made_by(figures: Path, notebook: str) -> dict[str, Any]:
+    """Entries of the manifest that a notebook's results have."""
+    entries = results.read(figures).items()
+    return {name: entry for name, entry in entries if entry["notebook"] == notebook}

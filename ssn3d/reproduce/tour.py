@@ -1,4 +1,4 @@
-"""The method on one clip, for the tour: who strays, what is computed, how it is learned."""
+"""What the tour shows of one clip: misalignment, each step of the forward pass, and a training."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -23,24 +23,26 @@ from ssn3d.training.checkpoint import History
 from ssn3d.training.reid import loss_terms, start_training
 
 
-class Look(NamedTuple):
-    """A training, looked at between two steps."""
+class Snapshot(NamedTuple):
+    """The state of a training between two steps."""
 
     step: int
     """Steps done."""
     history: History
     """The loss terms of these steps."""
     maps: NDArray[np.floating]
-    """[t n h w] where the network sees the parts of the watched clip by now."""
+    """[t n h w] where the network finds the parts of the watched clip at this step."""
 
 
-def evenly(tracklet: Tracklet, count: int) -> list[int]:
-    """So many frames of a tracklet, evenly spaced from its first."""
+def evenly_spaced(tracklet: Tracklet, count: int) -> list[int]:
+    """The indices of `count` frames of a tracklet, evenly spaced from its first."""
     return [place * len(tracklet) // count for place in range(count)]
 
 
-def straying(tracklet: Tracklet) -> float:
-    """How far a person strays in the box: root mean square way of the middle of all body points.
+def rms_displacement(tracklet: Tracklet) -> float:
+    """How far a person strays in the box: the root mean square displacement of the body's middle.
+
+    The middle is the mean of all body points; it is displaced from its own mean over the frames.
 
     Returns:
         As a share of the box; 0 if nothing is known of the points.
@@ -48,14 +50,14 @@ def straying(tracklet: Tracklet) -> float:
     if tracklet.points is None:
         return 0.0
     middle = tracklet.points.truth.nanmean(dim=1)  # [t 2]
-    way = (middle - middle.nanmean(dim=0)).square().sum(dim=-1).nanmean().sqrt()
-    return float(way.nan_to_num(0.0))
+    displacement = (middle - middle.nanmean(dim=0)).square().sum(dim=-1).nanmean().sqrt()
+    return float(displacement.nan_to_num(0.0))
 
 
-def found(
+def locate_parts(
     config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Where a network sees the parts, and whether that is right.
+    """Where a network finds the parts, and whether these places are right.
 
     Args:
         config: of the run.
@@ -71,15 +73,17 @@ def found(
         ValueError: nothing is known of the points.
     """
     if tracklet.points is None:
-        raise ValueError("found: expected a tracklet with body points, got none; add points.npz")
+        raise ValueError(
+            "locate_parts: expected a tracklet with body points, got none; add points.npz"
+        )
     places = locate(inference.find_parts(config, model, tracklet, indices).maps[0])
     truth = tracklet.points.labels()[list(indices)]
     away = distances(places, truth, config.width / config.height)
     return places, (away <= PCK_THRESHOLD).float().where(~away.isnan(), torch.nan)
 
 
-def cut(frames: Tensor, points: Tensor, window: int) -> NDArray[np.uint8]:
-    """What is to be seen around a point of each frame: the window of Eq. (3), in pixels.
+def cut_patches(frames: Tensor, points: Tensor, window: int) -> NDArray[np.uint8]:
+    """A patch around a point of each frame: the window of Eq. (3), but in pixels.
 
     Args:
         frames: [t 3 H W] uint8.
@@ -123,22 +127,22 @@ def forward(model: ReID, clip: Tensor) -> Pass:
     )
 
 
-def training(
+def watch_training(
     config: RunConfig, tracklets: Sequence[Tracklet], clip: Tensor, *, steps: int, every: int
-) -> Iterator[Look]:
-    """Train SSN3D as `train.fit` does, and stop for a look every few steps.
+) -> Iterator[Snapshot]:
+    """Train SSN3D as `training.reid.fit` does, and yield a snapshot every few steps.
 
     Args:
         config: what to train; its schedule does not count.
         tracklets: of the training people.
         clip: [t 3 H W] uint8, the clip to watch.
         steps: how many steps in all.
-        every: steps from one look to the next; the first is before any step.
+        every: steps from one snapshot to the next; the first is before any step.
     """
     batches = TrainingBatches(config, tracklets).after(0)
     model, optimiser = start_training(config)
     history: History = {}
-    yield Look(0, history, _maps(model, clip))
+    yield Snapshot(0, history, _maps(model, clip))
     for done in range(every, steps + 1, every):
         with one_thread():
             history = loop.run(
@@ -149,11 +153,11 @@ def training(
                 optimiser,
                 history=history,
             )
-        yield Look(done, history, _maps(model, clip))
+        yield Snapshot(done, history, _maps(model, clip))
 
 
 def _maps(model: ReID, clip: Tensor) -> NDArray[np.floating]:
-    """Where a network in training sees the parts; it goes on in training mode."""
+    """Where a network in training finds the parts; it goes on in training mode."""
     maps = forward(model.eval(), clip).maps
     model.train()
     return maps

@@ -1,6 +1,7 @@
-"""Runs: kept in a store under their names, and made once, one by one or many side by side."""
+"""Runs: trained once and kept in a store under their names, one by one or many at once."""
 
-from .single import device_name, find, identify, load_or_train, prepare, sweep
+from .many import prepare, sweep
+from .single import device_name, find, identify, load_or_train
 from .store import Run
 
 __all__ = ["Run", "device_name", "find", "identify", "load_or_train", "prepare", "sweep"]

@@ -1,53 +1,35 @@
-"""Find a run in the store or make it; many runs side by side.
+"""One run: its name, and how it is found in the store or trained.
 
-Two askers for one run train it once: the second waits for the first and finds its result.
+If two processes ask for one run, it is trained once: the second waits, and finds the result.
 """
 
 import logging
-import os
 import platform
 import subprocess
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from filelock import FileLock
-from tqdm.auto import tqdm
 
 from ssn3d import data
 from ssn3d.config import Settings
-from ssn3d.data import data_folder, project_folder
+from ssn3d.data import project_folder
 from ssn3d.datasets.identity import digest
 from ssn3d.training.loop import OnStep
 
-from . import dispatch, store, workers
+from . import store
 from .experiments import experiment_of, kind_of
 from .store import Run, store_folder
-
-__all__ = [
-    "Run",
-    "device_name",
-    "find",
-    "identify",
-    "load_or_train",
-    "prepare",
-    "sweep",
-]
 
 Config = TypeVar("Config", bound=Settings)
 
 log = logging.getLogger(__name__)
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Seeds, threads and folders belong to a process: workers with several threads must take turns."""
-WORTH_PROCESSES = 200
-"""Steps of training below which starting processes takes longer than the work itself."""
 
 
 def identify(config: Settings) -> str:
@@ -94,66 +76,6 @@ def load_or_train(
         log.info("MISS %s", name)
         _make(config, name, device, on_step)
     return _surely(_intact(name, config), name)
-
-
-def sweep(
-    configs: Iterable[Config], *, client: Any = None, device: torch.device | str = "cpu"
-) -> list[Run[Config]]:
-    """Many runs; those that the store lacks are trained side by side.
-
-    Results travel through the store, so a worker that dies costs one training and no result.
-    Workers know nothing of the script or notebook that asks: what it changes in ssn3d or torch,
-    other than by `configs`, does not reach them.
-
-    Args:
-        configs: the runs; equal ones are trained once.
-        client: a dask.distributed Client whose workers see the same data folder and store, or the
-            address of its scheduler.  None takes the address $SSN3D_CLUSTER, or else starts a
-            process for each core of this machine, unless the work is not worth it.
-        device: where each run computes.  On a cluster, a run on "cuda" takes a worker's resource
-            "GPU" (dask worker --no-nanny --resources GPU=1).
-
-    Returns:
-        The runs, in the order of `configs`.
-
-    Raises:
-        Exception: what made a run impossible; see `load_or_train`, and `dispatch.each`.
-    """
-    configs = list(configs)
-    missing = list({identify(config): config for config in configs if not find(config)}.values())
-    log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
-    if missing:
-        store.check_writable()
-    # the accelerator of this machine is not shared
-    tasks = len(missing) if torch.device(device).type == "cpu" else 1
-    # in notebooks, bars do not read $TQDM_DISABLE by themselves
-    silent = not missing or bool(os.environ.get("TQDM_DISABLE"))
-    with (
-        tqdm(total=len(missing), desc="training", unit="run", disable=silent) as bar,
-        _workers(client, missing, tasks) as crew,
-    ):
-        if crew is None:
-            for config in missing:
-                load_or_train(config, device=device)
-                bar.update()
-        else:
-            _data_sets(crew, missing)  # first, so that no worker waits while another renders
-            for _ in _on(crew, load_or_train, missing, device=device):
-                bar.update()
-    return [load_or_train(config, device=device) for config in configs]
-
-
-def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
-    """Make the rendered data sets that runs need and the data folder lacks, side by side.
-
-    Args:
-        configs: the runs.
-        client: see `sweep`.
-    """
-    missing = [config for config in configs if not data.is_ready(config)]
-    sets = {data.identity_of(config) for config in missing}
-    with _workers(client, missing, len(sets)) as crew:
-        _data_sets(crew, missing)
 
 
 def _make(
@@ -251,56 +173,6 @@ def _commit() -> str | None:
     except OSError:  # no git here
         return None
     return told.stdout.strip() or None
-
-
-def _data_sets(crew: Any, configs: Sequence[Settings]) -> None:
-    lacking = (config for config in configs if not data.is_ready(config))
-    sets = list({data.identity_of(config): config for config in lacking}.values())
-    for _ in map(data.prepare, sets) if crew is None else _on(crew, data.prepare, sets):
-        pass
-
-
-def _on(
-    client: Any, function: Callable[..., Any], configs: Sequence[Settings], **options: Any
-) -> Iterator[object]:
-    """Have a function called for each configuration; one more is done at each step."""
-    folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
-    folders["SSN3D_FOLDER"] = os.environ.get("SSN3D_FOLDER", "")
-    return dispatch.each(
-        client,
-        partial(_remote, function, **options),
-        [(config, folders, identify(config)) for config in configs],
-        words=lambda work: identify(work[0]),
-        shared=store_folder(),
-        gpu=torch.device(options.get("device", "cpu")).type == "cuda",
-    )
-
-
-def _remote(
-    function: Callable[..., Any],
-    config: Settings,
-    folders: dict[str, str],
-    name: str | None = None,
-    **options: Any,
-) -> None:
-    """Call a function in a worker, with the caller's folders; it must know the run by this name."""
-    with _ONE_AT_A_TIME:
-        os.environ.update(folders)
-        if name and (own := identify(config)) != name:
-            raise RuntimeError(
-                f"expected a worker that makes the run {name}, got one on {platform.node()} that "
-                f"would make {own}: its copy of ssn3d, or of the data, is another; install the "
-                "same everywhere and start the workers anew"
-            )
-        function(config, **options)
-
-
-def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> AbstractContextManager[Any]:
-    """Who is at hand for so many tasks, or None where this process is as fast."""
-    if not configs:
-        return nullcontext()
-    steps = sum(experiment_of(config).steps(config) for config in configs)
-    return workers.at_hand(client, tasks if steps >= WORTH_PROCESSES else 1)
 
 
 def device_name(device: torch.device | str) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 from safetensors.torch import load, save
 from torch import nn
 
-from ssn3d import model_card
 from ssn3d.atomic import atomic_folder
 from ssn3d.config import RunConfig, Settings
 from ssn3d.data import data_folder
@@ -92,7 +91,13 @@ def check_writable() -> None:
 
 
 def read(folder: Path) -> Run[Any] | None:
-    """The run in a folder, or None if there is none.
+    """Read the run in a folder.  Its weights are read, and checked, by `Run.model`.
+
+    Args:
+        folder: of the run, wherever it lies.
+
+    Returns:
+        The run, or None if there is no such folder.
 
     Raises:
         ValueError: there is one, but a file of it is missing or not as it was written.
@@ -127,7 +132,16 @@ def write(
     metrics: dict[str, Any],
     made: dict[str, Any],
 ) -> None:
-    """Put a finished run in a folder, which replaces what is left of a damaged one."""
+    """Write a finished run into a folder, whole or not at all.
+
+    Args:
+        folder: replaced if it is there, as a damaged run may be.
+        config: of the run.
+        network: the trained network; its weights are kept.
+        history: losses of each step.
+        metrics: what was measured.
+        made: provenance, under "kind" the kind of run; digests are added.
+    """
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     texts = zip(TEXTS, map(_json, (asdict(config), history, metrics)), strict=True)
     files = {**dict(texts), WEIGHTS: save(weights)}
@@ -137,7 +151,7 @@ def write(
         for name, content in {**files, "made.json": _json(sealed)}.items():
             (draft / name).write_bytes(content)
         # for people: whatever they write in it, the run is whole
-        (draft / CARD).write_text(model_card.markdown(folder.name, config, metrics, made))
+        (draft / CARD).write_text(_card(folder.name, config, made["kind"]))
 
 
 def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
@@ -151,6 +165,29 @@ def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
         * (run.config.ids_per_batch * run.config.clips_per_id)
         / max(run.made["seconds"]["train"], 1e-9)
         for run in runs
+    )
+
+
+def _card(name: str, config: Settings, kind: str) -> str:
+    """A model card: what the network is, how to load it, what it is not for."""
+    what, use = "finds parts in pictures", "See the notebooks of Figures 4 to 6."
+    if kind == "reid":
+        what = "tells people in video apart (re-identification)"
+        use = (
+            f'    import ssn3d\n\n    model = ssn3d.load("path/to/{name}")\n'
+            "    vector = model.embed(frames)  # [t 3 H W] uint8 -> [d]"
+        )
+    own = getattr(config, "source", "rendered") != "rendered" or getattr(config, "folder", None)
+    people = (
+        "It has seen rendered data only, no real people, and does not work on pictures of them."
+        if not own
+        else "It was trained on pictures of real people: the terms of the data set bind its users."
+    )
+    return (
+        f"# Model card: {name}\n\nA network of the ssn3d companion to *SSN3D* (AAAI 2021) that "
+        f"{what}.\n\n{use}\n\nFor research and teaching; not for finding or following people. "
+        f"{people}\n\nSettings are in `config.json`, scores in `metrics.json`, data and versions "
+        "in `made.json`. MIT licence.\n"
     )
 
 

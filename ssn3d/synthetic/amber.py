@@ -6,7 +6,7 @@ of amber": a luminous ground, and on it resin and brush strokes in the oranges a
 meant to recur in another work, so there is no right answer to what two works share.
 
 Places and sizes are measured in frame heights: x to the right, y down, 0 at the upper left. A shape
-is a function of places (u, v), measured in sizes of the shape from its middle, and of `KNOBS`
+is a function of places (u, v), measured in sizes of the shape from its middle, and of `PARAMETERS`
 numbers in 0..1 that make it slender or plump, bent or straight. It gives the distance to its edge
 in the same unit, negative inside, and no point of it is farther than `REACH` from its middle.
 """
@@ -32,7 +32,7 @@ PALETTE = (
     "080f33 0d1f5e 143d94 3373c2 6eadde b0dbf0 ebf7fa",  # blue amber
 )
 """All colours of the series: rows from amber to blue, columns from dark to light."""
-KNOBS = 12
+PARAMETERS = 12
 """How many numbers decide the form of a shape."""
 REACH = 1.35
 """How far a shape may extend from its middle, in its own size."""
@@ -68,7 +68,7 @@ class Element(NamedTuple):
     """0..1, like the next two."""
     dense: float
     worn: float
-    knobs: list[float]
+    parameters: list[float]
     bristles: Tensor
     """[1 1 160] noise across the stroke of a brush."""
 
@@ -159,7 +159,7 @@ def draw_elements(wide: float, rng: torch.Generator) -> list[Element]:
                     tone=uniform(0, 1, rng),
                     dense=uniform(0, 1, rng),
                     worn=uniform(0, 1, rng),
-                    knobs=torch.rand(KNOBS, generator=rng).tolist(),
+                    parameters=torch.rand(PARAMETERS, generator=rng).tolist(),
                     bristles=torch.randn(1, 1, 160, generator=rng),
                 )
             )
@@ -196,7 +196,7 @@ def _add(canvas: Canvas, element: Element, x: Tensor, y: Tensor, light: float) -
         return
     cos, sin = math.cos(element.angle) / size, math.sin(element.angle) / size
     u, v = x * cos + y * sin, y * cos - x * sin
-    outside = size * element.kind.shape(u, v, element.knobs)
+    outside = size * element.kind.shape(u, v, element.parameters)
     cover = (0.5 - outside * (height / 1.4)).clamp_(0, 1)
     seen = Canvas(*(layer[rows, columns] for layer in canvas))
     if element.resin:
@@ -261,70 +261,70 @@ def _noise(hills: int, like: Tensor, rng: torch.Generator) -> Tensor:
     return F.interpolate(noise, like.shape, mode=mode, align_corners=True)[0, 0]
 
 
-def blob(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def blob(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """Four balls that flow into each other (metaballs); the distance is rough but near the edge."""
     pull = torch.zeros_like(u)
     for k in range(4):
-        angle = math.pi / 2 * (k + between(-0.3, 0.3, knobs[k]))
-        away, radius = between(0.2, 0.75, knobs[4 + k]), between(0.22, 0.4, knobs[8 + k])
+        angle = math.pi / 2 * (k + between(-0.3, 0.3, parameters[k]))
+        away, radius = between(0.2, 0.75, parameters[4 + k]), between(0.22, 0.4, parameters[8 + k])
         from_u, from_v = u - away * math.cos(angle), v - away * math.sin(angle)
         pull += radius**2 / (from_u.square() + from_v.square()).clamp_(min=1e-6)
     return 0.36 * (pull.rsqrt_() - 1)
 
 
-def pebble(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def pebble(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """An ellipse, round to twice as long as wide; the distance is exact to first order."""
-    wide = between(0.5, 1.0, knobs[0])
+    wide = between(0.5, 1.0, parameters[0])
     ring = torch.hypot(u, v / wide).clamp_(min=1e-6)
     return ring * (ring - 1) / torch.hypot(u, v / wide**2).clamp_(min=1e-6)
 
 
-def finger(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def finger(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """A protuberance: broad at its root, bent, thin in the neck and round at the tip."""
-    root, tip = between(0.3, 0.45, knobs[0]), between(0.12, 0.3, knobs[1])
-    neck, bend = between(0.0, 0.4, knobs[2]), between(-0.5, 0.5, knobs[3])
+    root, tip = between(0.3, 0.45, parameters[0]), between(0.12, 0.3, parameters[1])
+    neck, bend = between(0.0, 0.4, parameters[2]), between(-0.5, 0.5, parameters[3])
     start, end = root - 1, 1 - tip
     along = ((u - start) / (end - start)).clamp_(0, 1)
     radius = root + along * (tip - root) - neck * (root + tip) * along * (1 - along)
     return torch.hypot(u - start - (end - start) * along, v - bend * along.square()) - radius
 
 
-def band(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def band(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """A stripe: one stroke of a broad brush, a little bent and broader at one end."""
-    half, bend = between(0.05, 0.16, knobs[0]), between(-0.12, 0.12, knobs[1])
-    swelling = half * (1 + between(-0.35, 0.35, knobs[2]) * u)
+    half, bend = between(0.05, 0.16, parameters[0]), between(-0.12, 0.12, parameters[1])
+    swelling = half * (1 + between(-0.35, 0.35, parameters[2]) * u)
     return torch.maximum((v - bend * (1 - u.square())).abs_() - swelling, u.abs() - 1)
 
 
-def diamond(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def diamond(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """A rhombus with slightly round corners."""
-    wide, corner = between(0.5, 1.0, knobs[0]), between(0.01, 0.06, knobs[1])
+    wide, corner = between(0.5, 1.0, parameters[0]), between(0.01, 0.06, parameters[1])
     u, v = (torch.hypot(axis, u.new_tensor(corner)) for axis in (u, v))
     return (u + v / wide - 1) / math.hypot(1, 1 / wide)
 
 
-def block(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def block(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """A rectangle with round corners; the distance is exact."""
-    corner, wide = between(0.03, 0.2, knobs[0]), between(0.35, 0.85, knobs[1])
+    corner, wide = between(0.03, 0.2, parameters[0]), between(0.35, 0.85, parameters[1])
     from_u, from_v = u.abs() - (0.85 - corner), v.abs() - (wide - corner)
     inside = torch.maximum(from_u, from_v).clamp_(max=0)
     return inside + torch.hypot(from_u.clamp_(min=0), from_v.clamp_(min=0)) - corner
 
 
-def bubbles(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def bubbles(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """Four balls of different sizes along a line; the distance is exact outside."""
     nearest = torch.full_like(u, math.inf)
     for k in range(4):
-        radius = between(0.05, 0.28, knobs[4 + k] ** 2)
-        ball = torch.hypot(u - (0.5 * k - 0.75), v - between(-0.6, 0.6, knobs[k])) - radius
+        radius = between(0.05, 0.28, parameters[4 + k] ** 2)
+        ball = torch.hypot(u - (0.5 * k - 0.75), v - between(-0.6, 0.6, parameters[k])) - radius
         nearest = torch.minimum(nearest, ball)
     return nearest
 
 
-def thread(u: Tensor, v: Tensor, knobs: Sequence[float]) -> Tensor:
+def thread(u: Tensor, v: Tensor, parameters: Sequence[float]) -> Tensor:
     """A thin arc, thinner towards its ends."""
-    radius = between(1.1, 2.5, knobs[0])
-    half = between(0.012, 0.04, knobs[1]) * (1 - u.square()).clamp_(min=0)
+    radius = between(1.1, 2.5, parameters[0])
+    half = between(0.012, 0.04, parameters[1]) * (1 - u.square()).clamp_(min=0)
     line = (torch.hypot(u, v - radius) - radius).abs_() - half
     return torch.maximum(line, torch.maximum(u.abs(), v) - 1)  # not the other side of the circle
 

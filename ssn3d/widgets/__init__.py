@@ -1,6 +1,5 @@
-"""Widgets for notebooks: look at what networks see, and label pictures.
+"""Widgets for notebooks, which train nothing; they need the extra `notebooks`.
 
-`explorer.Explorer` shows where trained networks see the parts of a person, frame by frame and side
-by side; `annotator` takes labels of body points by click.  They need the extra `notebooks`, and
-train nothing.
+`explorer.Explorer` shows where trained networks find the parts of a person, frame by frame.
+`annotator.Annotator` takes labels of body points by click.
 """

@@ -1,4 +1,4 @@
-"""Click the points of a part list on pictures, into the key-point JSON that training reads."""
+"""Label the parts of people by clicks on pictures; training reads the labels (COCO JSON)."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,27 +16,27 @@ from ssn3d.datasets.images import read_folder, read_picture
 from ssn3d.plots.style import PART_COLOURS
 from ssn3d.synthetic.pedestrians import LABELS
 
-from .label_file import HIDDEN, NOT_YET, SEEN, LabelFile, Mark
+from .label_file import HIDDEN, UNLABELLED, VISIBLE, LabelFile, Mark
 
 LARGEST = 1200
-"""Pixels of the longer side of what a page is sent; the points are shares of any size."""
+"""Longer side, in pixels, of the pictures sent to the page; larger ones are made smaller."""
 
 
 class Change(NamedTuple):
-    """What `undo` takes back."""
+    """What `undo` needs to know."""
 
-    place: int
+    picture: int
     part: int
     before: Mark
 
 
 class Annotator(anywidget.AnyWidget):
-    """Pictures to click points on, one after the other; each change is in the file at once.
+    """Shows one picture at a time to click points on; each change is saved at once.
 
-    Click a point or drag it. Digits choose the part, arrows change the picture, with shift they
-    move the point, x says that the part is not visible, u takes the last change back. `put`,
-    `hide`, `undo` and `go` do the same from Python. A picture counts as labelled when each of its
-    parts has a point or is said not to be visible.
+    Mouse: click to set a point, drag to move it. Keys: digits choose the part, arrows change the
+    picture, shift with arrows moves the point, x marks the part as not visible, u takes the last
+    change back. `put`, `hide`, `undo` and `go` do the same from Python. A picture counts as
+    labelled when each of its parts has a point or is marked as not visible.
     """
 
     _esm = Path(__file__).with_name("keypoints.js")
@@ -61,16 +61,17 @@ class Annotator(anywidget.AnyWidget):
         """Open a folder at the first picture that is not labelled.
 
         Args:
-            folder: with pictures, or folders of them.
-            parts: what the points are called.
-            file: where labels are kept, None for labels.json in the folder; begun if it is missing.
-            names: the pictures to label, as paths below `folder`; None for all.
+            folder: holds pictures, or folders of pictures.
+            parts: names of the parts.
+            file: the label file, created if it is missing; None: labels.json in the folder.
+            names: the pictures to label, as paths below `folder`; None: all.
 
         Raises:
-            OSError: there is no such folder, or the file cannot be written.
-            ValueError: no picture, a damaged one, or a file that is damaged or has other parts.
+            OSError: there is no such folder, or the label file cannot be written.
+            ValueError: there is no picture, a picture or the label file is damaged, or the file has
+                other parts.
         """
-        found = read_folder(folder, height=1, width=1).names  # opens all: none is damaged
+        found = read_folder(folder, height=1, width=1).names  # a damaged picture raises
         if unknown := sorted({*(names or ())} - {*found}):
             raise ValueError(
                 f"names: expected pictures in {folder}, got {unknown[0]!r}, which is not there; "
@@ -87,49 +88,75 @@ class Annotator(anywidget.AnyWidget):
             colours=[colours[n % len(colours)] for n in range(len(parts))],
             count=len(self._names),
         )
-        known = self._file.marks()
-        done = [name in known and _whole(known[name]) for name in self._names]
+        marks = self._file.marks()
+        done = [name in marks and _complete(marks[name]) for name in self._names]
         self.go(done.index(False) if False in done else 0)
-        self.on_msg(self._obey)
+        self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
         return f"Annotator({len(self.parts)} parts, {self.labelled} of {self.count} labelled)"
 
     def put(self, part: int, x: float, y: float) -> None:
-        """A part of the picture shown is at x, y, shares of its width and height.
+        """Set the point of a part in the current picture.
+
+        Args:
+            part: number of the part, from 0.
+            x: share of the picture's width.
+            y: share of its height.
 
         Raises:
-            OSError: the file cannot be written; then nothing has changed.
-            ValueError: there is no such part or place, or the file is damaged by now.
+            OSError: the label file cannot be written; then nothing has changed.
+            ValueError: there is no such part or point, or the file is damaged by now.
         """
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise ValueError(
                 f"expected a place within 0..1, got ({x}, {y}); a part outside is not visible"
             )
-        self._change(part, Mark(x, y, SEEN))
+        self._change(part, Mark(x, y, VISIBLE))
 
     def hide(self, part: int) -> None:
-        """A part of the picture shown is not visible.  Raises as `put` does."""
+        """Mark a part of the current picture as not visible.
+
+        Args:
+            part: number of the part, from 0.
+
+        Raises:
+            OSError: as for `put`.
+            ValueError: as for `put`.
+        """
         self._change(part, Mark(0, 0, HIDDEN))
 
     def undo(self) -> None:
-        """Take the last change back and show its picture; nothing if there is none."""
+        """Take the last change back and show its picture; do nothing if there is no change.
+
+        Raises:
+            OSError: as for `put`.
+            ValueError: the label file is damaged by now.
+        """
         if self._changes:
-            place, part, before = self._changes[-1]
-            self.go(place)
+            index, part, before = self._changes[-1]
+            self.go(index)
             self._file.put(self.name, self._size, part, before)
             self._changes.pop()
             self._show(self._file.marks())
-            self.send({"part": part})  # to be chosen, and perhaps clicked anew
+            self.send({"part": part})  # the page chooses it, ready for another click
 
     def go(self, index: int) -> None:
-        """Show a picture, counted from 0; the first or last instead of one beyond."""
+        """Show another picture.
+
+        Args:
+            index: number of the picture, from 0; an index out of range shows the first or last.
+
+        Raises:
+            OSError: the picture or the label file is missing.
+            ValueError: one of them is damaged by now.
+        """
         index = min(max(index, 0), self.count - 1)
-        frame, known = read_picture(self._folder / self._names[index]), self._file.marks()
+        frame, marks = read_picture(self._folder / self._names[index]), self._file.marks()
         self._size = frame.shape[1], frame.shape[2]
-        with self.hold_sync():  # so that no page shows the points of one picture on another
+        with self.hold_sync():  # picture and points reach the page together
             self.index, self.name, self.picture = index, self._names[index], _png(frame)
-            self._show(known)
+            self._show(marks)
 
     def _change(self, part: int, mark: Mark) -> None:
         if not 0 <= part < len(self.parts):
@@ -139,27 +166,27 @@ class Annotator(anywidget.AnyWidget):
         self._changes.append(Change(self.index, part, Mark(x, y, int(v))))
         self._show(self._file.marks())
 
-    def _show(self, known: dict[str, list[Mark]]) -> None:
-        """Show what the file says."""
-        nothing = [Mark(0, 0, NOT_YET)] * len(self.parts)
-        each = [known.get(name, nothing) for name in self._names]
+    def _show(self, marks: dict[str, list[Mark]]) -> None:
+        """Send the page what the label file holds."""
+        none = [Mark(0, 0, UNLABELLED)] * len(self.parts)
+        each = [marks.get(name, none) for name in self._names]
         with self.hold_sync():
             self.marks = [list(mark) for mark in each[self.index]]
-            self.labelled = sum(map(_whole, each))
+            self.labelled = sum(map(_complete, each))
             self.problem = ""
 
-    def _obey(self, _: Any, wish: dict[str, Any], __: Any) -> None:
-        """Do what a page asks for; what goes wrong is shown there, as nobody could catch it."""
-        with self._lock:  # JupyterLab may tell of each wish in a thread of its own
-            self.problem = ""  # first, as a page hears of changes only, and forgets its own then
+    def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        """Do what the page asks for; an error is shown in the page."""
+        with self._lock:  # JupyterLab may deliver each message in a thread of its own
+            self.problem = ""  # so that the page is told even if the same error comes again
             try:
-                match wish:
+                match message:
                     case {"do": "go", "step": step}:
                         self.go(self.index + step)
                     case {"do": "undo"}:
                         self.undo()
                     case {"index": index} if index != self.index:
-                        pass  # a click on a picture that was gone when it arrived
+                        pass  # a click on the picture before: the message came too late
                     case {"do": "put", "part": part, "x": x, "y": y}:
                         self.put(part, x, y)
                     case {"do": "hide", "part": part}:
@@ -168,12 +195,13 @@ class Annotator(anywidget.AnyWidget):
                 self.problem = str(error)
 
 
-def _whole(marks: Sequence[Mark]) -> bool:
-    return all(mark.v != NOT_YET for mark in marks)
+def _complete(marks: Sequence[Mark]) -> bool:
+    """Whether every part is labelled."""
+    return all(mark.v != UNLABELLED for mark in marks)
 
 
 def _png(frame: Tensor) -> bytes:
-    """A picture uint8 [3 H W] as a file that a browser shows."""
+    """Encode a picture uint8 [3 H W] as PNG, at most `LARGEST` pixels wide or high."""
     picture = Image.fromarray(rearrange(frame, "c h w -> h w c").numpy())
     picture.thumbnail((LARGEST, LARGEST))
     content = BytesIO()

@@ -1,12 +1,14 @@
-"""The attention explorer: where trained networks see the parts, frame by frame, side by side.
+"""The attention explorer: where trained networks find the parts, frame by frame.
 
-Two lines in a notebook, with finished runs such as `runs.sweep` returns:
+Two lines in a notebook show it, for finished runs such as `runs.sweep` returns:
 
     from ssn3d.widgets.explorer import Explorer
     Explorer(runs)
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 from html import escape
 from math import isfinite
@@ -15,43 +17,50 @@ from typing import Any
 
 import ipywidgets as W
 
-from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Tracklet
+from ssn3d import data
+from ssn3d.config import RunConfig
+from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
+from ssn3d.paper.numbers import TITLES
 from ssn3d.runs import Run
 
-from .choices import by_data, split_of
-from .drawing import DENSITY, Shown
-from .looks import Look, distance, look_at, part_names
-from .overlay import WIDTH, picture
+from .clip_parts import ClipParts, mean_distance, part_names, parts_in_clip
+from .explorer_view import DENSITY, WIDTH, Selection, picture
 
 NOBODY = {DISTRACTOR: "distractors", JUNK: "junk"}
-CONTROL, WORD = "315px", "72px"
-"""Widths of a control, and of the word before it."""
+CONTROL, LABEL = "315px", "72px"
+"""Widths of a control and of the label in it."""
+DATA_SETTINGS = (
+    *("source", "split", "height", "width", "data_seed", "train_people", "test_people"),
+    *("longest_tracklet", "jitter", "label_noise"),
+)
+"""Settings in which two data sets of the same name can differ."""
 
 
 class Explorer(W.VBox):
-    """Choose data, runs, a tracklet, a frame and parts; see the parts move.
+    """Choose a data set, one or two runs, a tracklet, a frame and parts; see the parts move.
 
-    Both runs see the same pictures: those offered together learned from the same data set. Nothing
-    is trained. What cannot be shown, such as a damaged frame, is said below the controls.
+    Two runs can be compared if they were trained on the same data set. The explorer trains nothing.
+    An error, such as a damaged frame, is shown below the controls.
     """
 
     def __init__(self, runs: Sequence[Run[Any]]):
-        """Offer runs and show the first.
+        """Offer runs, and show the first.
 
         Args:
-            runs: finished ones that know parts, of one data set or several.
+            runs: finished runs of SSN3D, on one data set or several.
 
         Raises:
-            ValueError: there are none, or one knows no parts.
+            ValueError: there are no runs, or one is not of SSN3D.
         """
+        _check(runs)
         self._runs = {run.id: run for run in runs}
-        self._sets = by_data(list(self._runs.values()))
+        self._sets = _by_data(list(self._runs.values()))
         self._model = lru_cache(maxsize=4)(lambda name: self._runs[name].model())
-        self._look = lru_cache(maxsize=32)(self._look_at)
+        self._clip = lru_cache(maxsize=32)(self._parts_in_clip)
         self._tracklet: Tracklet | None = None
-        self._lock, self._settling = RLock(), False
+        self._lock, self._updating = RLock(), False
 
-        wide = {"layout": W.Layout(width=CONTROL), "style": {"description_width": WORD}}
+        wide = {"layout": W.Layout(width=CONTROL), "style": {"description_width": LABEL}}
         self.dataset = W.Dropdown(description="data", options=list(self._sets), **wide)
         self.run = W.Dropdown(description="run", **wide)
         self.other = W.Dropdown(description="compare", **wide)
@@ -84,33 +93,33 @@ class Explorer(W.VBox):
         self._update()
 
     def _update(self, change: Any = None) -> None:
-        """Let the controls below the one that changed follow, and draw."""
-        with self._lock:  # JupyterLab tells of each control in a thread of its own
-            if self._settling:  # a control that follows another one
+        """Adapt the other controls to the one that changed, and draw."""
+        with self._lock:  # JupyterLab may report each control in a thread of its own
+            if self._updating:  # this control was changed by `_adapt_controls`
                 return
-            self._settling = True
+            self._updating = True
             try:
-                self._settle()
+                self._adapt_controls()
                 self._draw()
                 self.message.value, self.image.layout.display = "", ""
             except (OSError, ValueError) as error:
                 self.message.value = f'<p role="alert">Cannot be shown: {escape(str(error))}</p>'
                 self.image.layout.display, self.caption.value = "none", ""
             finally:
-                self._settling = False
+                self._updating = False
 
-    def _settle(self) -> None:
-        """Offer in each control what goes with those before it; keep what was chosen if it can be.
+    def _adapt_controls(self) -> None:
+        """Offer in each control what fits the controls before it; keep each choice that still fits.
 
         Raises:
-            OSError: the data set is not there.
-            ValueError: it is damaged, or not the one that the run learned from.
+            OSError: the data set is missing.
+            ValueError: it is damaged, or has changed since the run was trained.
         """
         runs = self._sets[self.dataset.value]
         _offer(self.run, [(title, run.id) for title, run in runs.items()])
         rest = [(title, run.id) for title, run in runs.items() if run.id != self.run.value]
         _offer(self.other, [("none", ""), *rest])
-        split = split_of(self._runs[self.run.value])
+        split = _split_of(self._runs[self.run.value])
         _offer(
             self.side,
             [(side, side) for side in ("query", "gallery", "train") if getattr(split, side)],
@@ -134,23 +143,23 @@ class Explorer(W.VBox):
 
     def _draw(self) -> None:
         frame = self.frame.value - 1
-        looks = {
-            title: self._look(
+        clips = {
+            title: self._clip(
                 run.id, self.side.value, self.tracklet.value, frame // run.config.test_frames
             )
             for title, run in self._chosen().items()
         }
-        shown = Shown(frame, self.parts.value, self.opacity.value, self.truth.value)
-        self.image.value = picture(looks, shown)
-        self.caption.value = escape(_caption(looks, shown))
+        selection = Selection(frame, self.parts.value, self.opacity.value, self.truth.value)
+        self.image.value = picture(clips, selection)
+        self.caption.value = escape(_caption(clips, selection))
 
-    def _look_at(self, name: str, side: str, number: int, clip: int) -> Look:
+    def _parts_in_clip(self, name: str, side: str, number: int, clip: int) -> ClipParts:
         run = self._runs[name]
-        tracklet = getattr(split_of(run), side)[number]
-        return look_at(run.config, self._model(name), tracklet, clip * run.config.test_frames)
+        tracklet = getattr(_split_of(run), side)[number]
+        return parts_in_clip(run.config, self._model(name), tracklet, clip * run.config.test_frames)
 
     def _chosen(self) -> dict[str, Run[Any]]:
-        """The runs to look through, under their titles."""
+        """The one or two chosen runs, under their titles."""
         runs = self._sets[self.dataset.value]
         return {
             title: run
@@ -161,7 +170,7 @@ class Explorer(W.VBox):
 
 
 def _offer(control: W.Dropdown, options: list[tuple[str, Any]]) -> None:
-    """Change the options of a control if they are others, and keep its value where it is one."""
+    """Replace the options of a control if they differ; keep its value if it is still an option."""
     if tuple(options) != tuple(control.options):
         value = control.value
         values = [each for _, each in options]
@@ -169,14 +178,94 @@ def _offer(control: W.Dropdown, options: list[tuple[str, Any]]) -> None:
         control.value = value if value in values else values[0]
 
 
-def _caption(looks: dict[str, Look], shown: Shown) -> str:
-    """How far the chosen parts are from their true points, where these are known."""
+def _caption(clips: dict[str, ClipParts], selection: Selection) -> str:
+    """Mean distance of the chosen parts from their true points, for each run where it is known."""
     apart = {
-        title: distance(look, shown.frame, [p for p in shown.parts if p < len(look.names)])
-        for title, look in looks.items()
+        title: mean_distance(
+            clip, selection.frame, [part for part in selection.parts if part < len(clip.names)]
+        )
+        for title, clip in clips.items()
     }
     return " ".join(
         f"{title}: {mean:.0%} of the frame's height from the true points, on average."
         for title, mean in apart.items()
         if isfinite(mean)
     )
+
+
+def _check(runs: Sequence[Run[Any]]) -> None:
+    if not runs:
+        raise ValueError("Explorer: expected finished runs, got none; runs.sweep(...) makes them")
+    for run in runs:
+        if not isinstance(run.config, RunConfig) or run.config.aggregator != "ssn3d":
+            kind = getattr(run.config, "aggregator", type(run.config).__name__)
+            raise ValueError(
+                f'Explorer: expected runs with aggregator="ssn3d", which know parts, got {run.id} '
+                f"({kind}); leave it out"
+            )
+
+
+def _by_data(runs: Sequence[Run[RunConfig]]) -> dict[str, dict[str, Run[RunConfig]]]:
+    """Group runs by the data that they were trained on: {title of the data: {title: run}}.
+
+    A title names the settings in which a run or data set differs from most of the others.
+    """
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.made["data"], run.config.split].append(run)
+    firsts = [group[0] for group in groups.values()]
+    names = [TITLES.get(run.config.dataset, run.config.dataset) for run in firsts]
+    titles = _titles(names, firsts, DATA_SETTINGS)
+    return {
+        title: dict(zip(_run_titles(group), group, strict=True))
+        for title, group in zip(titles, groups.values(), strict=True)
+    }
+
+
+def _split_of(run: Run[RunConfig]) -> Split:
+    """The data that a run was trained on.
+
+    Raises:
+        OSError: it is missing.
+        ValueError: it is damaged, or has changed since.
+    """
+    now, then = data.identity_of(run.config), run.made["data"]
+    if now != then:
+        raise ValueError(
+            f"run {run.id} learned from the data {then}, but those of its settings are {now} now; "
+            "train it again with runs.load_or_train"
+        )
+    return data.split_of(run.config)
+
+
+def _run_titles(runs: Sequence[Run[RunConfig]]) -> list[str]:
+    names = [f"{run.config.strategy}, seed {run.config.seed}" for run in runs]
+    named = {"strategy", "seed"}
+    return _titles(names, runs, [f.name for f in fields(RunConfig) if f.name not in named])
+
+
+def _titles(
+    names: Sequence[str], runs: Sequence[Run[RunConfig]], settings: Sequence[str]
+) -> list[str]:
+    """A different title for each run.
+
+    Args:
+        names: how each title starts.
+        runs: the runs.
+        settings: names of the settings that a title adds where most runs have another value; runs
+            that are still the same get their ids.
+    """
+    usual = {
+        name: Counter(getattr(run.config, name) for run in runs).most_common(1)[0][0]
+        for name in settings
+    }
+    titles = []
+    for start, run in zip(names, runs, strict=True):
+        own = {name: getattr(run.config, name) for name in settings}
+        unusual = [f"{name}={own[name]}" for name in settings if own[name] != usual[name]]
+        titles.append(", ".join([start, *unusual]))
+    counts = Counter(titles)
+    return [
+        f"{title} ({run.id})" if counts[title] > 1 else title
+        for title, run in zip(titles, runs, strict=True)
+    ]

@@ -1,4 +1,5 @@
-// The page of the annotator: it draws at once, asks Python, and then shows what Python says.
+// The annotator in the page. It draws each change at once and sends it to Python; what Python then
+// reports replaces what was drawn.
 
 const STYLE = `
 .ssn3d-annotator { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start;
@@ -38,16 +39,16 @@ const STYLE = `
 .ssn3d-annotator .keys { color: var(--jp-ui-font-color2, inherit); font-size: 12px; }
 .ssn3d-annotator .problem { color: var(--jp-error-color1, #b00020); overflow-wrap: anywhere; }
 `;
-const [NOT_YET, HIDDEN, SEEN] = [0, 1, 2];
+const [UNLABELLED, HIDDEN, VISIBLE] = [0, 1, 2];
 const STATES = ["", "not visible", "✓"];
-const HEIGHT = 480; // pixels that a picture is shown in, where there is room
-const SLIP = 3; // pixels that a point may be pushed by a click that only chooses it
-const STEP = 0.01; // of a point that the keyboard moves, as a share of the picture
+const HEIGHT = 480; // of the picture in the page, in pixels, where there is room
+const SLIP = 3; // pixels; a click that moves a point by less only chooses it
+const STEP = 0.01; // how far an arrow key moves a point, as a share of the picture
 
 function make(tag, className, text = "") {
   const element = document.createElement(tag);
   element.className = className;
-  element.textContent = text; // never as HTML: names of files and parts are anybody's
+  element.textContent = text; // never as HTML: users choose the names of files and parts
   return element;
 }
 
@@ -62,15 +63,15 @@ function button(text, label, act) {
 function render({ model, el }) {
   const parts = model.get("parts");
   const colours = model.get("colours");
-  let marks = []; // as drawn: ahead of Python by what it has not confirmed
+  let marks = []; // as drawn; Python has not confirmed the latest ones
   let chosen = 0;
-  let held = null; // the point under the pointer, while it is down
+  let held = null; // the point under the mouse button, while it is down
 
   const root = make("div", "ssn3d-annotator");
   root.tabIndex = 0;
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Points to click on a picture");
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would cut the cell at an x
+  root.dataset.lmSuppressShortcuts = "true"; // at an x, JupyterLab would cut the cell
   const style = make("style", "", STYLE);
 
   const stage = make("div", "stage");
@@ -100,7 +101,7 @@ function render({ model, el }) {
   list.setAttribute("aria-label", "Parts");
   const rows = parts.map((part, n) => {
     const row = button("", "", () => choose(n));
-    row.removeAttribute("aria-label"); // it is called what it shows
+    row.removeAttribute("aria-label"); // its text names it
     const dot = make("span", "dot");
     dot.style.borderColor = colours[n];
     row.append(dot, make("span", "", `${n + 1}  ${part}`), make("span", "state"));
@@ -130,18 +131,18 @@ function render({ model, el }) {
     draw();
   }
 
-  // The first part after the chosen one that nothing is known of; the chosen one if there is none.
+  // Choose the next part without a label, if there is one.
   function chooseNext() {
     for (let n = 1; n < parts.length; n++) {
       const other = (chosen + n) % parts.length;
-      if (marks[other][2] === NOT_YET) return choose(other);
+      if (marks[other][2] === UNLABELLED) return choose(other);
     }
     return draw();
   }
 
   function put(part, x, y) {
-    const known = marks[part][2] !== NOT_YET;
-    marks[part] = [x, y, SEEN];
+    const known = marks[part][2] !== UNLABELLED;
+    marks[part] = [x, y, VISIBLE];
     chosen = part;
     model.send({ do: "put", index: model.get("index"), part, x, y });
     if (known) draw();
@@ -155,7 +156,7 @@ function render({ model, el }) {
   }
 
   function move(right, down) {
-    const [x, y] = marks[chosen][2] === SEEN ? marks[chosen] : [0.5, 0.5];
+    const [x, y] = marks[chosen][2] === VISIBLE ? marks[chosen] : [0.5, 0.5];
     const part = chosen;
     put(part, within(x + right * STEP), within(y + down * STEP));
     choose(part);
@@ -163,8 +164,8 @@ function render({ model, el }) {
 
   function draw() {
     marks.forEach((mark, n) => {
-      const [x, y, v] = held?.part === n && held.moved ? [held.x, held.y, SEEN] : mark;
-      points[n].hidden = v !== SEEN;
+      const [x, y, v] = held?.part === n && held.moved ? [held.x, held.y, VISIBLE] : mark;
+      points[n].hidden = v !== VISIBLE;
       points[n].style.left = `${100 * x}%`;
       points[n].style.top = `${100 * y}%`;
       points[n].classList.toggle("chosen", n === chosen);
@@ -173,7 +174,7 @@ function render({ model, el }) {
     });
   }
 
-  // What Python says replaces what was drawn ahead of it.
+  // Show the state in Python.
   function sync() {
     const [index, all, done] = ["index", "count", "labelled"].map((trait) => model.get(trait));
     marks = model.get("marks").map((mark) => [...mark]);

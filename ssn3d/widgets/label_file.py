@@ -1,4 +1,4 @@
-"""A key-point JSON that is changed one point at a time; all else in it stays as it is."""
+"""A file of key points in COCO's format, changed one point at a time."""
 
 import json
 import os
@@ -6,33 +6,43 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssn3d.atomic import write_file
 from ssn3d.datasets import coco
 
-NOT_YET, HIDDEN, SEEN = 0, 1, 2
-"""What is known of a part in a picture, by COCO's numbers."""
+UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
+"""COCO's visibility v of a key point."""
 
 
 class Mark(NamedTuple):
-    """A part in a picture: as shares of its width and height if `SEEN`, else 0, and COCO's v."""
+    """The label of one part in one picture."""
 
     x: float
+    """Share of the picture's width; 0 unless the part is `VISIBLE`."""
     y: float
+    """Share of its height, likewise."""
     v: int
+    """`UNLABELLED`, `HIDDEN` or `VISIBLE`."""
 
 
 class LabelFile:
-    """Key points in COCO's format, read before each change and written whole after it.
+    """Key points in COCO's format; the file is read before each change and replaced after it.
 
-    So two can work on one file in turn, and entries of other tools are kept: boxes, other
-    pictures, fields of their own. A part that cannot be seen is entered in "not_visible", a field
-    that other tools pass over, as COCO has a number for hidden parts only if their place is known.
+    So two people can take turns on one file, and what other tools wrote stays: boxes, other
+    pictures, their own fields.
+
+    COCO marks a part as hidden only where its place is known. The names of parts that are not
+    visible are therefore kept in a field of our own, "not_visible", which other tools ignore.
     """
 
     def __init__(self, path: Path, parts: Sequence[str]) -> None:
-        """Open a file of labels, or begin one.
+        """Open a file of labels, or create it if it does not exist.
+
+        Args:
+            path: of the file.
+            parts: names of its key points, in order.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
             ValueError: it is damaged, or has other parts.
         """
         self.path, self.parts = path, list(parts)
@@ -43,7 +53,7 @@ class LabelFile:
         self._read()
 
     def marks(self) -> dict[str, list[Mark]]:
-        """The marks of every part, of the pictures that have some."""
+        """Marks of every part, under the name of each picture that has an annotation."""
         document, category = self._read()
         images = {image["id"]: image for image in document["images"]}
         return {
@@ -56,13 +66,17 @@ class LabelFile:
         }
 
     def put(self, name: str, size: tuple[int, int], part: int, mark: Mark) -> None:
-        """Enter the mark of one part.
+        """Replace the mark of one part.
 
         Args:
-            name: of the picture, its path from the folder of the labels.
-            size: its height and width in pixels, for a picture that the file does not know yet.
-            part: counted from 0.
-            mark: what is entered instead of what was there.
+            name: of the picture: its path below the folder of pictures.
+            size: its height and width in pixels, used if the picture is not in the file yet.
+            part: number of the part, from 0.
+            mark: the new mark.
+
+        Raises:
+            OSError: the file cannot be written; it stays as it was.
+            ValueError: it is damaged, or has other parts by now.
         """
         document, category = self._read()
         height, width = size
@@ -79,7 +93,7 @@ class LabelFile:
         )
         x, y = round(mark.x * image["width"], 4), round(mark.y * image["height"], 4)
         points = annotation["keypoints"]
-        points[3 * part : 3 * part + 3] = [x, y, 2] if mark.v == SEEN else [0, 0, 0]
+        points[3 * part : 3 * part + 3] = [x, y, 2] if mark.v == VISIBLE else [0, 0, 0]
         annotation["num_keypoints"] = sum(v > 0 for v in points[2::3])
         hidden = {*annotation.get("not_visible", ())} - {self.parts[part]}
         hidden |= {self.parts[part]} if mark.v == HIDDEN else set()
@@ -88,14 +102,14 @@ class LabelFile:
 
     def _mark(self, part: int, annotation: dict[str, Any], image: dict[str, Any]) -> Mark:
         x, y, v = annotation["keypoints"][3 * part : 3 * part + 3]
-        if v == SEEN:
-            x, y = x / image["width"], y / image["height"]
-            return Mark(min(max(x, 0), 1), min(max(y, 0), 1), SEEN)  # coco.SLACK lets some outside
-        unseen = v == HIDDEN or self.parts[part] in annotation.get("not_visible", ())
-        return Mark(0, 0, HIDDEN if unseen else NOT_YET)
+        if v == VISIBLE:
+            x, y = x / image["width"], y / image["height"]  # perhaps outside, by coco.SLACK
+            return Mark(min(max(x, 0), 1), min(max(y, 0), 1), VISIBLE)
+        hidden = v == HIDDEN or self.parts[part] in annotation.get("not_visible", ())
+        return Mark(0, 0, HIDDEN if hidden else UNLABELLED)
 
     def _read(self) -> tuple[dict[str, Any], int | str]:
-        """The document, found to be whole, and the id of the category with the parts."""
+        """The checked content of the file, and the id of the category that has key points."""
         found = coco.read(self.path).parts
         if found != self.parts:
             raise ValueError(
@@ -107,18 +121,14 @@ class LabelFile:
         return document, category
 
     def _save(self, document: dict[str, Any] | None) -> None:
-        """Write a document, or one without labels; the file changes as a whole or not at all."""
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.draft")
+        """Write a document, or a file without labels for None."""
         try:
             if document is None:
-                coco.write(coco.Labels(self.parts, {}), draft, {})
+                coco.write(coco.Labels(self.parts, {}), self.path, {})
             else:
-                draft.write_text(json.dumps(document) + "\n", encoding="utf-8")
-            draft.replace(self.path)
+                write_file(self.path, (json.dumps(document) + "\n").encode())
         except OSError as error:
             raise type(error)(self._unwritable(error.strerror)) from None
-        finally:
-            draft.unlink(missing_ok=True)
 
     def _unwritable(self, why: str | None) -> str:
         return f"labels cannot be written to {self.path} ({why}); free it, or give another file"
@@ -127,7 +137,7 @@ class LabelFile:
 def _entry(
     entries: list[dict[str, Any]], known: dict[str, Any], new: dict[str, Any]
 ) -> dict[str, Any]:
-    """The entry with these fields, added if there is none, with a number of its own."""
+    """The entry that has the fields `known`; if there is none, add one with a new id and `new`."""
     for entry in entries:
         if all(entry.get(key) == value for key, value in known.items()):
             return entry

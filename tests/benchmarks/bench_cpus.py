@@ -21,11 +21,10 @@ from unittest.mock import patch
 import torch
 from torch.backends.cpu import get_cpu_capability
 
-from ssn3d import cli, data
+from ssn3d import cli, data, runs
 from ssn3d.config import DATASETS, SCALES, RunConfig, replicates
 from ssn3d.evaluation import reid
 from ssn3d.runs import Run
-from ssn3d.runs import single as runs
 from tests.benchmarks.harness import start
 
 OLDER = {

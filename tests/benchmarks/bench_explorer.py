@@ -1,7 +1,7 @@
 """How long the attention explorer takes from a control to its picture, on one CPU thread.
 
-Two networks of the demo scale, one above the other with nine parts each; hardly trained, which is
-looked at no faster.  Measured in the kernel, without the way to the browser.
+Two networks of the demo scale, nine parts each; trained for one step, which changes no time.
+Measured in the kernel, without the way to the browser.
 
     python tests/benchmarks/bench_explorer.py
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from ssn3d.config import RunConfig
 from ssn3d.rng import one_thread
-from ssn3d.runs import single as runs
+from ssn3d.runs import sweep
 from ssn3d.widgets.explorer import Explorer
 
 TARGET = 150
@@ -26,7 +26,7 @@ TIMES = 50
 def main() -> None:
     with TemporaryDirectory() as folder, one_thread():
         os.environ |= {"SSN3D_DATA": folder, "SSN3D_RUNS": folder, "TQDM_DISABLE": "1"}
-        explorer = Explorer(runs.sweep(configs()))
+        explorer = Explorer(sweep(configs()))
         explorer.other.value = explorer.other.options[1][1]
         people = [person for _, person in explorer.person.options]
         report("a tracklet not seen before", measure(explorer, "person", people[1:]))
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def configs() -> list[RunConfig]:
-    """Of a few people, but with frames, tracklets and networks as large as ever."""
+    """Two runs with few people, but with frames, tracklets and networks of the demo scale."""
     few: dict[str, Any] = {"train_people": 8, "test_people": 52, "epochs": 1, "steps_per_epoch": 1}
     strategies = ("semi-supervised", "unsupervised")
     return [RunConfig.preset("demo", "mars", strategy=strategy, **few) for strategy in strategies]

@@ -24,7 +24,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, schedule
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Split
@@ -33,7 +33,6 @@ from ssn3d.paper import tables
 from ssn3d.plots import style as plots
 from ssn3d.reproduce import results
 from ssn3d.rng import one_thread
-from ssn3d.runs import single as runs
 from ssn3d.training import batches as loading
 from ssn3d.training import reid as train
 from tests.benchmarks.bench_scaling import STEPS, cost

@@ -9,10 +9,9 @@ from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.runs import Run
-from ssn3d.runs import single as runs
 from tests.benchmarks.harness import start, verdict
 
 WORKERS, RUNS = 2, 8

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ssn3d.datasets import mars
 from ssn3d.datasets.keypoints import PARTS, Points
-from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
 
 
 def smooth_frames(length: int, generator: torch.Generator) -> Tensor:
@@ -61,7 +60,7 @@ def mars_split(tracklet) -> Split:
         tracklet(12, 2),
         tracklet(12, 5, points=True),
     ]
-    return Split(train, [gallery[row] for row in mars.choose_queries(gallery)], gallery)
+    return Split(train, [gallery[row] for row in (4, 5, 7, 8)], gallery)
 
 
 @pytest.fixture
@@ -86,3 +85,18 @@ def dukemtmc_split(tracklet) -> Split:
         tracklet(9, 4),
     ]
     return Split(train, [gallery[0], gallery[3]], gallery)
+
+
+@pytest.fixture
+def folder_split(tracklet) -> Split:
+    """As MARS may be: distractors and junk, a query outside the gallery, points here and there."""
+    train = [tracklet(1, 5), tracklet(1, 16, points=True), tracklet(8, 2, length=1)]
+    gallery = [
+        tracklet(JUNK, 2),
+        tracklet(DISTRACTOR, 2),
+        tracklet(2, 2, points=True),
+        tracklet(2, 2),
+        tracklet(2, 5, length=11),
+        tracklet(12, 16, length=1, points=True),
+    ]
+    return Split(train, [gallery[2], gallery[4], tracklet(12, 2, points=True)], gallery)

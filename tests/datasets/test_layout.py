@@ -1,4 +1,4 @@
-"""What the three official layouts share, tested once for each of them."""
+"""What the layouts share, tested once for each of them."""
 
 import pickle
 from pathlib import Path
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.io import write_png
 
-from ssn3d.datasets import dukemtmc, ilids_vid, mars
+from ssn3d.datasets import dukemtmc, folder, ilids_vid, mars
 from ssn3d.datasets.layout import FrameFiles, check_writable
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 
@@ -51,6 +51,8 @@ LAYOUTS = {
         "train, query, gallery",
     ),
 }
+OWN = Layout(folder, "", "", "", "", "")
+WITH_OWN = pytest.mark.parametrize("name", [*LAYOUTS, "folder"])
 FOLDERS_OF_PEOPLE = pytest.mark.parametrize("name", ["ilids_vid", "dukemtmc"])
 
 
@@ -61,7 +63,7 @@ def name(request) -> str:
 
 @pytest.fixture
 def layout(name) -> Layout:
-    return LAYOUTS[name]
+    return LAYOUTS.get(name, OWN)
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def read(layout: Layout, root: Path) -> Split:
     return layout.module.read(root, **({"junk": True} if layout.module is mars else {}))
 
 
+@WITH_OWN
 def test_what_is_read_can_be_written_and_read_again(layout, root, tmp_path):
     first = read(layout, root)
     layout.module.write(first, tmp_path / "again")
@@ -97,6 +100,7 @@ def test_what_is_written_comes_back_but_for_jpeg(layout, split, root):
                 torch.testing.assert_close(mine, theirs, rtol=0, atol=0, equal_nan=True)
 
 
+@WITH_OWN
 def test_writing_twice_gives_the_same_bytes(layout, split, root, tmp_path):
     layout.module.write(split, tmp_path / "twin")
     files = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
@@ -105,6 +109,7 @@ def test_writing_twice_gives_the_same_bytes(layout, split, root, tmp_path):
         assert (root / file).read_bytes() == (tmp_path / "twin" / file).read_bytes()
 
 
+@WITH_OWN
 def test_a_split_out_of_order_comes_back_by_person(layout, split, tmp_path):
     turned = Split(split.train[::-1], split.query[::-1], split.gallery[::-1])
     layout.module.write(turned, tmp_path / "turned")
@@ -121,14 +126,15 @@ def test_the_order_in_which_the_system_lists_files_does_not_matter(layout, split
 
 def test_files_of_the_operating_system_are_ignored(layout, root):
     expected = read(layout, root)
-    folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
-    for folder in folders:
+    places = [root, *(path for path in root.rglob("*") if path.is_dir())]
+    for place in places:
         for junk in (".DS_Store", "Thumbs.db", f"._{layout.frame}"):
-            (folder / junk).write_bytes(b"x")
-        (folder / "__MACOSX").mkdir()
+            (place / junk).write_bytes(b"x")
+        (place / "__MACOSX").mkdir()
     assert read(layout, root) == expected
 
 
+@WITH_OWN
 def test_reading_opens_no_image(layout, root):
     expected = [len(part) for part in read(layout, root)]
     for path in [*root.rglob("*.jpg"), *root.rglob("*.png")]:
@@ -151,7 +157,7 @@ def test_a_missing_data_set_names_the_places_and_the_tree(layout, tmp_path):
         assert said in str(error.value)
 
 
-@FOLDERS_OF_PEOPLE
+@pytest.mark.parametrize("name", ["ilids_vid", "dukemtmc", "folder"])
 def test_a_frame_gone_from_a_tracklet_with_points_is_noticed(layout, root):
     everyone = [t for part in layout.module.read(root) for t in part]
     longest = max((t for t in everyone if t.points is not None), key=len)
@@ -195,6 +201,7 @@ def test_a_frame_of_another_person_or_camera_is_named(layout, root, field):
         layout.module.read(root)
 
 
+@WITH_OWN
 @pytest.mark.parametrize("part", Split._fields)
 def test_an_empty_list_is_not_written(layout, split, tmp_path, part):
     with pytest.raises(ValueError, match=f"got an empty {part}"):
@@ -210,6 +217,7 @@ def test_numbers_that_fit_no_name_are_not_written(layout, split, tracklet, tmp_p
     assert not (tmp_path / "new").exists()
 
 
+@WITH_OWN
 def test_a_data_set_is_never_written_over(layout, split, root):
     with pytest.raises(FileExistsError, match="exists already; write to an empty folder"):
         layout.module.write(split, root)

@@ -90,11 +90,6 @@ def test_a_tracklet_of_999_frames_fits(split, tmp_path):
     assert len(mars.read(tmp_path / "long").train[0]) == 999
 
 
-def test_queries_are_each_persons_last_at_each_camera_if_two_saw_them():
-    rows = [(-1, 1), (-1, 2), (0, 1), (0, 2), (2, 1), (2, 1), (2, 3), (5, 4), (5, 4)]
-    assert mars.choose_queries([mars.Row(0, 1, *owner) for owner in rows]) == [5, 6]
-
-
 def test_queries_keep_their_order(split, tmp_path):
     mars.write(split._replace(query=split.query[::-1]), tmp_path / "turned")
     people = [t.person for t in mars.read(tmp_path / "turned").query]
@@ -269,10 +264,6 @@ def test_the_official_rows_follow_each_other(official):
         assert owners == sorted(owners)
     lengths = [row.stop - row.start for row in official.train]
     assert (sum(lengths), min(lengths), max(lengths)) == (509_914, 5, 900)
-
-
-def test_the_official_queries_are_each_persons_last_at_each_camera(official):
-    assert mars.choose_queries(official.test) == official.query
 
 
 def test_without_the_queries_in_the_gallery_140_official_queries_have_no_answer(official):

@@ -386,15 +386,6 @@ def test_a_changed_document_is_read_or_refused(tmp_path, where, to):
     check(stored(changed(*where, to=to), tmp_path))
 
 
-@given(at=st.integers(0, len(json.dumps(DOCUMENT)) - 1), byte=st.binary(max_size=3))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_file_of_other_bytes_is_read_or_refused(tmp_path, at, byte):
-    whole = json.dumps(DOCUMENT).encode()
-    path = tmp_path / "frame_keypoints.json"
-    path.write_bytes(whole[:at] + byte + whole[at + 1 :])
-    check(path)
-
-
 def check(path: Path) -> None:
     try:
         points = read_openpose(path, SIZE)

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from ssn3d import data
+from ssn3d import data, runs
 from ssn3d.config import StudyConfig
 from ssn3d.evaluation.ssn_only import best_windows, pedestrian_metrics, similarity
-from ssn3d.runs import single as runs
 from ssn3d.synthetic.pedestrians import Pedestrians
 
 SMOKE = {

@@ -11,46 +11,32 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MANY_RUNS = ("04_state_of_the_art", "08_misalignment")
-"""Notebooks that one seed is enough for: what depends on several is tested elsewhere."""
 EXECUTED = sorted((ROOT / "figures" / "executed").glob("*.ipynb"))
+LONG = ("prepare(", "sweep(", "load_or_train(")
+"""Calls that render or train."""
 
-pytestmark = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-@pytest.fixture
-def environment(tmp_path: Path, own_folders: Path) -> dict[str, str]:
-    """An empty run store, results apart, rendered sets shared, no start-up files."""
-    profile = tmp_path / "ipython" / "profile_default"
-    profile.mkdir(parents=True)
-    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
-    return os.environ | {
-        "SSN3D_DATA": str(own_folders),
-        "SSN3D_RUNS": str(tmp_path / "runs"),
-        "SSN3D_FIGURES": str(tmp_path / "figures"),
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-        "TQDM_DISABLE": "1",
-    }
+each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def run(*arguments: object, folder: Path = ROOT, environment: dict[str, str]) -> str:
-    """Run a module of this Python and return what it printed."""
+def run(*arguments: object, environment: dict[str, str], folder: Path = ROOT) -> None:
+    """Run a module of this Python."""
     done = subprocess.run(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=folder,
-        env=environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
     )
     if done.returncode:
         raise ChildProcessError(done.stdout + done.stderr)
-    return done.stdout + done.stderr
 
 
-def papermill(notebook: Path, output: Path, *options: str) -> tuple[object, ...]:
-    return ("papermill", notebook, output, "--no-progress-bar", *options)
+def code_of(notebook: Path) -> list[nbformat.NotebookNode]:
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
+@each_notebook
 def test_sources_are_committed_without_outputs(notebook):
     content = nbformat.read(notebook, as_version=4)
     nbformat.validate(content)
@@ -62,6 +48,7 @@ def test_sources_are_committed_without_outputs(notebook):
     ]
 
 
+@each_notebook
 def test_code_cells_stay_short_and_define_nothing_long(notebook):
     cells = nbformat.read(notebook, as_version=4).cells
     assert len(cells) <= 30
@@ -72,57 +59,40 @@ def test_code_cells_stay_short_and_define_nothing_long(notebook):
             assert "def " not in cell.source
 
 
-def test_it_runs_at_smoke_scale_and_again_from_nothing_with_the_same_outputs(
-    notebook, environment, tmp_path
-):
-    output = tmp_path / notebook.name
-    few = ("-p", "seeds", "1") if notebook.stem in MANY_RUNS else ()
-    small = papermill(notebook, output, "-p", "scale", "smoke", *few)
-    run(*small, folder=notebook.parent, environment=environment)
-    cells = nbformat.read(output, as_version=4).cells
-    assert all(cell.execution_count for cell in cells if cell.cell_type == "code" and cell.source)
-    again = {"SSN3D_RUNS": str(tmp_path / "other runs"), "SSN3D_FIGURES": str(tmp_path / "others")}
-    run(
-        "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", output,
-        environment=environment | again,
-    )  # fmt: skip
-    trains = any(call in cell.source for cell in cells for call in ("sweep(", "load_or_train("))
-    assert trains == bool(list((tmp_path / "other runs").glob("*/metrics.json")))
+@each_notebook
+def test_parameters_are_checked_before_any_work(notebook):
+    sources = [cell.source for cell in code_of(notebook)]
+    [check] = [k for k, source in enumerate(sources) if "notebook.check_parameters(" in source]
+    assert not any(call in source for source in sources[:check] for call in LONG)
 
 
-def test_the_source_runs_under_nbval(notebook, environment):
-    if notebook.stem != "01_learning_strategies":
-        pytest.skip("one shows that it works; each runs as it is in the test above")
+@each_notebook
+def test_it_runs_at_smoke_scale_and_again_with_the_same_outputs(notebook, executed, smoke):
+    copy = executed(notebook.stem)
+    assert all(cell.execution_count for cell in code_of(copy) if cell.source)
     run(
-        "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", notebook,
-        environment=environment | {"SSN3D_SCALE": "smoke"},
+        "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", copy,
+        environment=smoke,
     )  # fmt: skip
 
 
-def test_an_unknown_parameter_stops_it_before_any_work(notebook, environment, tmp_path):
-    wrong = papermill(notebook, tmp_path / "out.ipynb", "-p", "lamda", "1")
-    with pytest.raises(ChildProcessError, match="no parameter 'lamda'"):
-        run(*wrong, environment=environment)
+def test_a_source_runs_under_nbval(smoke):
+    run(
+        "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
+        ROOT / "notebooks" / "06_random_data.ipynb", environment=smoke | {"SSN3D_SCALE": "smoke"},
+    )  # fmt: skip
+
+
+def test_a_wrong_parameter_stops_papermill_before_any_work(smoke, tmp_path):
+    own = smoke | {"SSN3D_RUNS": str(tmp_path / "runs")}
+    source = ROOT / "notebooks" / "01_learning_strategies.ipynb"
+    options = (tmp_path / "out.ipynb", "--no-progress-bar", "-p", "seed", "2")
+    with pytest.raises(ChildProcessError, match="no parameter 'seed'; did you mean 'seeds'"):
+        run("papermill", source, *options, environment=own, folder=source.parent)
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("parameter", "value", "message"),
-    [
-        ("scale", "hugee", "parameter 'scale' must be among smoke, demo, paper; got 'hugee'"),
-        ("seeds", "two", "parameter 'seeds' must be int, got 'two'"),
-        ("seed", "2", "no parameter 'seed'; did you mean 'seeds'?"),
-    ],
-)
-def test_wrong_parameters_are_explained(notebook, environment, tmp_path, parameter, value, message):
-    if notebook.stem != "01_learning_strategies":
-        pytest.skip("all check their parameters with the same function")
-    wrong = papermill(notebook, tmp_path / "out.ipynb", "-p", parameter, value)
-    with pytest.raises(ChildProcessError) as stopped:
-        run(*wrong, environment=environment)
-    assert message in str(stopped.value)
-
-
+@each_notebook
 def test_the_executed_copy_is_whole_and_belongs_to_this_source(notebook):
     copies = {path.name: path for path in EXECUTED}
     if notebook.name not in copies:

@@ -3,10 +3,10 @@ import time
 import nbformat
 import pytest
 from click.testing import CliRunner
+from ssn3d.reproduce.execution import Outcome, run
 
 from ssn3d.cli import main
 from ssn3d.reproduce import run_notebooks as reproduce
-from ssn3d.reproduce.execution import Outcome, run
 from ssn3d.runs import single as runs
 
 

@@ -7,15 +7,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from ssn3d.config import RunConfig, StudyConfig
+from ssn3d.config import SCALES, RunConfig, StudyConfig
 from ssn3d.datasets.identity import digest
-from ssn3d.paper import claim_list as paper_claims
-from ssn3d.paper import claims
-from ssn3d.paper import report as claims_page
-from ssn3d.paper.claim_list import Contrast
+from ssn3d.paper import claim_list, claims, report
 from ssn3d.paper.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 
 SEEDS = range(3)
+UNSUPERVISED = {"strategy": "unsupervised", "labelled_steps": 0, "steps": 4}
+"""Pedestrians at smoke scale: as many steps as with labels and without."""
 
 
 def run(config, metrics=None, **history):
@@ -48,8 +47,16 @@ def amber(pictures, **changes):
     return run(config, {"similarity": {"pictures": pictures}})
 
 
-def found(runs, claim) -> dict[str, Finding]:
-    return {one.place: one for one in claims.judge(runs) if one.claim.id == claim}
+def judge(runs, seeds=3, **options) -> list[Finding]:
+    return claims.judge(runs, "smoke", seeds=seeds, **options)
+
+
+def found(runs, claim, **options) -> dict[str, Finding]:
+    return of(judge(runs, **options), claim)
+
+
+def of(findings, claim) -> dict[str, Finding]:
+    return {one.place: one for one in findings if one.claim.id == claim}
 
 
 def strategies(**right):
@@ -84,18 +91,18 @@ def test_a_verdict_is_the_side_of_zero_that_the_interval_is_on(right, verdict):
 
 def test_two_seeds_decide_nothing():
     runs = strategies(semi_supervised=9, unsupervised=2)
-    few = [one for one in runs if one.config.seed < 2]
-    mars = found(few, "semi-supervised-over-unsupervised")["MARS"]
+    mars = found(runs, "semi-supervised-over-unsupervised", seeds=2)["MARS"]
+    assert mars.seeds == [0, 1]
     assert mars.effect == pytest.approx(70)
     assert math.isnan(mars.low)
     assert mars.verdict == UNDECIDED
 
 
 def test_what_has_no_runs_is_listed_as_not_yet_measured():
-    findings = claims.judge([])
+    findings = judge([])
     assert {one.verdict for one in findings} == {MISSING}
     assert all(math.isnan(one.effect) and one.runs == [] for one in findings)
-    assert {one.claim.id for one in findings} == {one.id for one in paper_claims.claims()}
+    assert {one.claim.id for one in findings} == {one.id for one in claim_list.claims("smoke")}
 
 
 @pytest.mark.parametrize(
@@ -111,8 +118,9 @@ def test_what_has_no_runs_is_listed_as_not_yet_measured():
         {"learning_rate": 0.5},
     ],
 )
-def test_runs_that_differ_in_anything_else_are_no_pair(change):
-    runs = [reid(9, seed=0), reid(2, strategy="unsupervised", **change)]
+def test_a_claim_is_judged_on_exactly_the_runs_that_it_names(change):
+    runs = strategies(semi_supervised=9, unsupervised=2)
+    runs[-1] = reid(2, **{"strategy": "unsupervised", "seed": 2} | change)
     one = found(runs, "semi-supervised-over-unsupervised")
     assert {each.verdict for each in one.values()} == {MISSING}
 
@@ -129,46 +137,29 @@ def test_runs_of_other_studies_do_not_touch_a_claim():
     assert str(found(runs + others, claim)) == str(found(runs, claim))
 
 
-def test_a_run_that_comes_twice_counts_once():
-    runs = strategies(semi_supervised=9, unsupervised=2)
-    claim = "semi-supervised-over-unsupervised"
-    assert str(found(runs + runs, claim)) == str(found(runs, claim))
-
-
-def test_pairs_come_by_seed_and_split_in_whatever_order_runs_come():
+def test_runs_are_matched_by_seed_in_whatever_order_they_come():
     runs = [
         reid(dataset="ilids_vid", seed=seed, split=seed, shared=shared)
         for shared in (False, True)
         for seed in (2, 0, 1)
     ]
-    contrast = next(c for c in paper_claims.claims() if c.id == "sharing").contrasts["iLIDS-VID"]
-    pairs = claims.pairs(contrast, runs)
-    settings = [[(one.config.seed, one.config.shared) for one in pair] for pair in pairs]
+    [sharing] = [one for one in claim_list.claims("smoke") if one.id == "sharing"]
+    by_config = {one.config: one for one in runs}
+    matched = claims.matched(sharing.contrasts["iLIDS-VID"], by_config, seeds=3)
+    settings = [[(one.config.seed, one.config.shared) for one in pair] for pair in matched]
     assert settings == [[(seed, True), (seed, False)] for seed in SEEDS]
-
-
-def test_two_settings_that_could_both_decide_are_refused():
-    runs = [reid(5, shared=shared, epochs=epochs) for shared in (True, False) for epochs in (2, 3)]
-    with pytest.raises(ValueError, match=r"shared True against False.*differ in epochs"):
-        claims.judge(runs)
-
-
-def test_two_rivals_of_one_run_are_refused():
-    contrast = Contrast({"shared": True}, {"shared": False}, besides=("hidden",))
-    rivals = [reid(shared=False, hidden=hidden) for hidden in (8, 16)]
-    with pytest.raises(ValueError, match=f"{rivals[0].id} and {rivals[1].id}"):
-        claims.pairs(contrast, [reid(shared=True), *rivals])
 
 
 def test_runs_tested_on_other_people_are_refused():
     runs = [reid(5, shared=True), reid(5, shared=False, people=range(1, 11))]
     with pytest.raises(ValueError, match="same people"):
-        claims.judge(runs)
+        judge(runs, seeds=1)
 
 
 def test_a_run_is_not_paired_with_itself():
     runs = [maps([1.0], parts=3, seed=seed) for seed in SEEDS]
-    assert {one.verdict for one in found(runs, "random-few-parts").values()} == {MISSING}
+    few = found(runs, "random-few-parts", numbers=[3])
+    assert {one.verdict for one in few.values()} == {MISSING}
 
 
 def test_lambda_is_compared_at_the_papers_value_of_each_data_set():
@@ -178,25 +169,21 @@ def test_lambda_is_compared_at_the_papers_value_of_each_data_set():
         for weight in (0.05, 0.1, 1.0)
         for s in SEEDS
     ]
-    assert found(runs, "small-lambda")["MARS"].verdict == HOLDS
-    late = found(runs, "lambda-delays")  # the first quarter alone counts
+    findings = judge(runs)
+    assert of(findings, "small-lambda")["MARS"].verdict == HOLDS
+    late = of(findings, "lambda-delays")  # the first quarter alone counts
     assert late["MARS"].effect == pytest.approx(0.9)
     assert late["DukeMTMC-VideoReID"].effect == pytest.approx(0.95)
 
 
-def test_an_aggregator_without_parts_may_have_any_setting_of_parts():
+def test_a_baseline_learns_without_labels():
     runs = [reid(9, seed=seed) for seed in SEEDS]
-    rivals = [
-        reid(2, aggregator="average", strategy="unsupervised", ssn_weight=0.0, seed=seed)
-        for seed in SEEDS
-    ]
-    assert found(runs + rivals, "over-average")["MARS"].effect == pytest.approx(70)
-    noisy = [reid(2, aggregator="average", jitter=0.0, seed=seed) for seed in SEEDS]
-    assert found(runs + noisy, "over-average")["MARS"].verdict == MISSING
+    baseline = [reid(2, aggregator="average", strategy="unsupervised", seed=seed) for seed in SEEDS]
+    assert found(runs + baseline, "over-average")["MARS"].effect == pytest.approx(70)
 
 
 def test_a_lead_that_grows_is_the_difference_of_two_leads():
-    lead = {0.0: (6, 5), 0.2: (5, 1)}  # of ten, ours and the rival's
+    lead = {0.0: (6, 5), 0.2: (5, 1)}  # of ten, ours and the baseline's
     runs = [
         reid(right, seed=seed, jitter=jitter, **changes)
         for jitter, both in lead.items()
@@ -205,13 +192,13 @@ def test_a_lead_that_grows_is_the_difference_of_two_leads():
         )
         for seed in SEEDS
     ]
-    finding = found(runs, "misaligned")["against fixed stripes"]
+    findings = found(runs, "misaligned")
+    finding = findings["against fixed stripes"]
     assert finding.effect == pytest.approx(100 * ((5 - 1) - (6 - 5)) / 10)
     assert finding.values == pytest.approx([30] * 3)
     assert len(set(finding.runs)) == 4 * 3
-    assert found(runs, "misaligned")["against AP3D"].verdict == MISSING
-    one_missing = [one for one in runs if one.config.seed or one.config.jitter]
-    assert found(one_missing, "misaligned")["against fixed stripes"].seeds == [1, 2]
+    assert findings["against AP3D"].verdict == MISSING
+    assert found(runs[1:], "misaligned")["against fixed stripes"].verdict == MISSING
 
 
 @pytest.mark.parametrize(
@@ -235,7 +222,7 @@ def test_a_claim_on_several_data_sets_must_hold_on_all(verdicts, verdict):
 )
 def test_a_bound_must_be_kept_in_every_seed(losses, verdict):
     runs = [maps([1.0, loss], parts=n, seed=s) for s, loss in enumerate(losses) for n in (2, 5)]
-    small = found(runs, "random-converges")
+    small = found(runs, "random-converges", numbers=[2, 5])
     assert list(small) == ["normal, N = 2"]
     assert small["normal, N = 2"].verdict == verdict
 
@@ -246,16 +233,19 @@ def test_the_area_under_the_loss_tells_fast_from_slow():
         return [maps(losses, distribution=distribution, parts=parts, seed=s) for s in SEEDS]
 
     every = runs("normal", 2, [1, 0]) + runs("normal", 5, [1, 0.5]) + runs("uniform", 5, [1, 1])
-    few = found(every, "random-few-parts")
+    few = found(every, "random-few-parts", numbers=[2, 5])
     assert few["normal, N = 5 against 2"].effect == pytest.approx(25)
     assert few["uniform, N = 5 against 2"].verdict == MISSING
-    assert found(every, "random-normal-uniform")["N = 5"].effect == pytest.approx(25)
+    assert found(every, "random-normal-uniform", numbers=[2, 5])["N = 5"].effect == pytest.approx(
+        25
+    )
 
 
 def test_ones_may_come_down_to_chance_but_not_below():
     def ones(lowest, **changes):
         losses = [log(3) + 0.2, lowest, log(3)]
-        return [maps(losses, distribution="ones", parts=3, seed=s, **changes) for s in SEEDS]
+        changes |= {"distribution": "ones", "parts": 3, "steps": 4}
+        return [maps(losses, seed=s, **changes) for s in SEEDS]
 
     assert found(ones(log(3)), "random-ones")["N = 3"].verdict == HOLDS
     assert found(ones(log(3) - 0.01), "random-ones")["N = 3"].verdict == FAILS
@@ -266,21 +256,19 @@ def test_ones_may_come_down_to_chance_but_not_below():
 def test_pedestrians_are_judged_by_people_and_by_spread():
     shaky, steady = {"frames": 0.3, "people": 0.1}, {"frames": 0.1, "people": 0.2}
     runs = [
-        pedestrians([0.5, 1.0], [0.5, 0.5], spread, seed=s, labelled_steps=n, strategy=strategy)
+        pedestrians([0.5, 1.0], [0.5, 0.5], spread, seed=s, **changes)
         for s in SEEDS
-        for strategy, n, spread in (("semi-supervised", 3, steady), ("unsupervised", 0, shaky))
+        for changes, spread in (({}, steady), (UNSUPERVISED, shaky))
     ]
-    assert found(runs, "accurate")["Pedestrian 128"].effect == pytest.approx(25)
-    assert found(runs, "more-accurate")["Pedestrian 128"].effect == 0
-    assert found(runs, "steadier-frames")["Pedestrian 128"].effect == pytest.approx(20)
-    assert found(runs, "steadier-people")["Pedestrian 128"].verdict == FAILS
+    findings = judge(runs)
+    assert of(findings, "accurate")["Pedestrian 128"].effect == pytest.approx(25)
+    assert of(findings, "more-accurate")["Pedestrian 128"].effect == 0
+    assert of(findings, "steadier-frames")["Pedestrian 128"].effect == pytest.approx(20)
+    assert of(findings, "steadier-people")["Pedestrian 128"].verdict == FAILS
 
 
 def test_labels_alone_are_not_semi_supervision():
-    runs = [
-        pedestrians([1.0], [0.0], {}, seed=s, labelled_steps=3, strategy="semi-supervised", steps=0)
-        for s in SEEDS
-    ]
+    runs = [pedestrians([1.0], [0.0], {}, seed=s, steps=0) for s in SEEDS]
     assert found(runs, "accurate")["Pedestrian 128"].verdict == MISSING
 
 
@@ -288,17 +276,18 @@ def test_paintings_are_compared_with_other_parts_and_with_the_untrained_network(
     runs = [amber([0.4, 0.6], seed=s) for s in SEEDS]
     assert found(runs, "amber-learned")["Amber Abstract"].verdict == MISSING
     runs += [amber([0.6, 0.5], seed=s, steps=0) for s in SEEDS]
-    assert found(runs, "amber-alike")["Amber Abstract"].effect == pytest.approx(0.5)
-    assert found(runs, "amber-learned")["Amber Abstract"].effect == pytest.approx(-0.05)
+    findings = judge(runs)
+    assert of(findings, "amber-alike")["Amber Abstract"].effect == pytest.approx(0.5)
+    assert of(findings, "amber-learned")["Amber Abstract"].effect == pytest.approx(-0.05)
 
 
 def test_the_same_runs_get_the_same_findings():
     runs = strategies(semi_supervised=6, unsupervised=5, supervised=4)
-    assert str(claims.judge(runs)) == str(claims.judge(runs[::-1]))
+    assert str(judge(runs)) == str(judge(runs[::-1]))
 
 
 def test_every_claim_says_all_there_is_to_say():
-    every = paper_claims.claims()
+    every = claim_list.claims("smoke")
     assert len({one.id for one in every}) == len({one.title for one in every}) == len(every)
     for one in every:
         assert one.where
@@ -309,29 +298,42 @@ def test_every_claim_says_all_there_is_to_say():
         assert one.contrasts
 
 
-def test_claims_name_settings_that_exist():
-    configs = RunConfig.preset("demo", "mars"), StudyConfig("amber")
-    for one in paper_claims.claims():
-        for contrast in one.contrasts.values():
-            config = configs["study" in contrast.high]
-            named = {*contrast.high, *(contrast.low or ()), *contrast.besides}
-            assert all(hasattr(config, name) for name in named), one.id
+def test_the_runs_that_claims_name_can_be_described_at_every_scale():
+    for scale in SCALES:
+        for one in claim_list.claims(scale):
+            for contrast in one.contrasts.values():
+                for sides in contrast.configs(seeds=2):
+                    assert len(sides) == len(set(sides)) in (1, 2, 4)
 
 
-def test_ordinary_settings_are_the_defaults():
-    for dataset, weight in paper_claims.LAMBDAS.items():
-        for scale in ("smoke", "demo", "paper"):
-            config = RunConfig.preset(scale, dataset)
-            assert config.ssn_weight == weight
-            for name, value in paper_claims.ORDINARY.items():
-                assert getattr(config, name) == value, name
+def test_the_words_for_the_runs_name_what_tells_the_sides_apart():
+    asked = {
+        one.id: claims.asked(next(iter(one.contrasts.values())))
+        for one in claim_list.claims("smoke")
+    }
+    assert asked["sharing"] == "shared True against False, all other settings equal"
+    assert asked["misaligned"] == (
+        "aggregator ssn3d against average, strategy semi-supervised against unsupervised, "
+        "jitter 0.2 less the same with 0.0, all other settings equal"
+    )
+    assert asked["random-converges"] == "study random_maps, distribution normal, parts 3"
+
+
+def test_real_data_are_judged_apart_from_rendered():
+    runs = [
+        reid(9 if shared else 2, seed=seed, shared=shared, source="real")
+        for seed in SEEDS
+        for shared in (True, False)
+    ]
+    assert found(runs, "sharing")["MARS"].verdict == MISSING
+    assert found(runs, "sharing", source="real")["MARS"].verdict == HOLDS
 
 
 def test_the_page_has_a_row_and_a_section_for_every_claim():
     runs = strategies(semi_supervised=9, unsupervised=2)
-    page = claims_page.markdown(claims.judge(runs), caption="Smoke scale.")
+    page = report.markdown(judge(runs), caption="Smoke scale.")
     assert "\n\nSmoke scale.\n\n" in page
-    for one in paper_claims.claims():
+    for one in claim_list.claims("smoke"):
         assert page.count(f"| [{one.title}](#{one.id}) |") == 1
         assert page.count(f'<a id="{one.id}"></a>\n\n## {one.title}\n') == 1
     assert "MARS +70.0 [+" in page
@@ -340,27 +342,27 @@ def test_the_page_has_a_row_and_a_section_for_every_claim():
 
 
 def test_every_table_has_as_many_cells_in_every_row():
-    page = claims_page.markdown(claims.judge([]), caption="")
+    page = report.markdown(judge([]), caption="")
     for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
         assert len({line.count("|") for line in table.strip().split("\n")}) == 1
 
 
 def test_only_what_was_measured_is_linked():
     runs = strategies(semi_supervised=9, unsupervised=2)
-    findings = claims.judge(runs)
-    for text in (claims_page.markdown(findings, caption=""), claims_page.short(findings)):
+    findings = judge(runs)
+    for text in (report.markdown(findings, caption=""), report.short(findings)):
         assert set(re.findall(r"notebooks/(\w+).ipynb", text)) == {"01_learning_strategies"}
 
 
 def test_the_short_table_has_a_row_for_every_claim():
-    rows = claims_page.short(claims.judge([])).split("\n")[2:]
-    assert len(rows) == len(paper_claims.claims())
+    rows = report.short(judge([])).split("\n")[2:]
+    assert len(rows) == len(claim_list.claims("smoke"))
     assert all("| **not yet measured** | – | – |" in row for row in rows)
 
 
 def test_lines_are_of_what_was_measured_only():
     runs = [maps([1.0, 0.01], parts=3, seed=seed) for seed in SEEDS]
-    assert claims_page.lines(claims.judge(runs)) == (
+    assert report.lines(judge(runs)) == (
         "* The SSN loss gets small even on random data: **holds** "
         "(nats: normal, N = 3 0.010 [0.010, 0.010])"
     )
@@ -368,11 +370,11 @@ def test_lines_are_of_what_was_measured_only():
 
 def test_too_few_seeds_are_said_to_have_no_interval():
     runs = [maps([1.0, 0.01], parts=3)]
-    assert claims_page.lines(claims.judge(runs)).endswith("N = 3 0.010 [no interval])")
+    assert report.lines(judge(runs, seeds=1)).endswith("N = 3 0.010 [no interval])")
 
 
 def test_records_are_flat_and_fit_a_data_frame_and_json():
-    findings = claims.judge(strategies(semi_supervised=9, unsupervised=2))
+    findings = judge(strategies(semi_supervised=9, unsupervised=2))
     records = claims.records(findings)
     frame = pd.DataFrame(records).set_index(["claim", "place"])
     first = frame.loc[("semi-supervised-over-unsupervised", "MARS")]
@@ -390,11 +392,11 @@ def test_parts_that_sharing_steadies_are_judged_only_where_their_points_are_know
     runs = [
         straying(shared, seed, 0.1 if shared else 0.2) for shared in (True, False) for seed in SEEDS
     ]
-    [mars] = [f for f in claims.judge(runs) if f.claim.id == "sharing-steadies" and f.seeds]
+    [mars] = [f for f in judge(runs) if f.claim.id == "sharing-steadies" and f.seeds]
     assert (mars.place, mars.verdict) == ("MARS", HOLDS)
     assert mars.effect == pytest.approx(10)
     unknown = [straying(shared, seed, None) for shared in (True, False) for seed in SEEDS]
-    verdicts = {f.verdict for f in claims.judge(unknown) if f.claim.id == "sharing-steadies"}
+    verdicts = {f.verdict for f in judge(unknown) if f.claim.id == "sharing-steadies"}
     assert verdicts == {MISSING}
 
 
@@ -405,5 +407,5 @@ def test_lambda_is_judged_with_the_loss_as_printed(reading, verdict):
         for weight in (0.1, 1.0)
         for seed in SEEDS
     ]
-    judged = {f.claim.id: f.verdict for f in claims.judge(runs) if f.place == "MARS"}
+    judged = {f.claim.id: f.verdict for f in judge(runs) if f.place == "MARS"}
     assert judged["small-lambda"] == verdict

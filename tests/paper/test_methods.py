@@ -7,9 +7,9 @@ import pytest
 
 from ssn3d import models
 from ssn3d.config import RunConfig
-from ssn3d.paper import methods
-from ssn3d.plots import scores as comparison_plots
-from ssn3d.runs import single as runs
+from ssn3d.paper.methods import methods
+from ssn3d.plots.scores import METHOD_COLOURS
+from ssn3d.runs import load_or_train
 
 MINE = '''
     """The middle frame alone."""
@@ -47,12 +47,12 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_registered_aggregator_is_compared_trained_and_found_again(
     registered, tiny_config, store
 ):
-    assert methods.methods()["middle"] == {"aggregator": "middle", "strategy": "unsupervised"}
-    config = replace(tiny_config, **methods.methods()["middle"])
-    run = runs.load_or_train(config)
+    assert methods()["middle"] == {"aggregator": "middle", "strategy": "unsupervised"}
+    config = replace(tiny_config, **methods()["middle"])
+    run = load_or_train(config)
     assert set(run.metrics) >= {"top1", "mean_ap", "reranked"}
     assert run.metrics["parts"] is None
-    assert runs.load_or_train(config).id == run.id
+    assert load_or_train(config).id == run.id
     for _ in run.model().aggregator.parameters():
         break
     else:
@@ -60,13 +60,13 @@ def test_a_registered_aggregator_is_compared_trained_and_found_again(
 
 
 def test_every_aggregator_is_a_method_with_a_colour_of_its_own():
-    compared = methods.methods()
+    compared = methods()
     aggregators = {changes.get("aggregator", "ssn3d") for changes in compared.values()}
     assert aggregators == set(models.AGGREGATORS)
-    colours = [comparison_plots.METHOD_COLOURS[title] for title in compared]
+    colours = [METHOD_COLOURS[title] for title in compared]
     assert len(set(map(str, colours))) == len(colours)
 
 
 def test_methods_are_settings_of_a_run():
-    for changes in methods.methods().values():
+    for changes in methods().values():
         RunConfig.preset("demo", "mars", **changes)

@@ -134,3 +134,74 @@ def test_ssn3d_has_the_same_numbers_in_every_table():
             ours = paper.value(table, "SSN3D", dataset, metric)
             assert ours == paper.value(1, "semi-supervised", dataset, metric)
             assert ours == paper.value(2, "shared", dataset, metric)
+
+
+@pytest.fixture
+def compared() -> pd.DataFrame:
+    top1 = {"SSN3D": (0.5, 0.6), "AP3D": (0.7, 0.5), "average pooling": (0.1, 0.2)}
+    runs = [
+        Measured(row, "mars", seed, f"{row}{seed}", {"top1": value, "mean_ap": value / 2})
+        for row, values in top1.items()
+        for seed, value in enumerate(values)
+    ]
+    return tables.measurements(4, runs, ["top1", "mean_ap"])
+
+
+def test_quotes_and_measurements_are_apart_and_all_there(compared):
+    table = tables.with_quotes("mars", compared)
+    quoted, measured = table.loc["quoted by the paper"], table.loc["measured here"]
+    assert list(quoted.index) == list(dict.fromkeys(paper.table(4).row))
+    assert quoted.loc["AP3D", "top-1"] == "90.1"
+    assert quoted.loc["AP3D", "top-5"] == "–"
+    assert list(measured.index) == ["SSN3D", "AP3D", "average pooling"]
+    assert measured.loc["SSN3D", "top-1"] == "55.0 ± 7.1"
+    assert measured.loc["SSN3D", "mAP"] == "27.5 ± 3.5"
+    assert list(table.columns) == ["top-1", "top-5", "top-10", "mAP"]
+
+
+def test_who_is_ahead_is_said_with_the_number_of_seeds(compared):
+    [sentence] = tables.beaten_by(compared, "SSN3D", "top1")
+    assert sentence == (
+        "MARS, top-1: SSN3D reaches 55.0 ± 7.1. Ahead of it: AP3D (60.0 ± 14.1; in 1 of 2 seeds)."
+    )
+    [sentence] = tables.beaten_by(compared, "AP3D", "top1")
+    assert sentence.endswith("No other method is ahead of it.")
+
+
+def test_every_table_is_about_its_data_set():
+    for dataset, number in tables.COMPARISONS.items():
+        assert set(paper.table(number).dataset) == {dataset}
+        assert not math.isnan(paper.value(number, "SSN3D", dataset, "top1"))
+
+
+def record(kind, seed, **measures):
+    return {"kind": kind, "seed": seed, "run": f"{kind}{seed}"} | measures
+
+
+RECORDS = [record("a", 0, loss=1.0), record("a", 1, loss=3.0), record("b", 0, loss=0.5)]
+
+
+def test_mean_and_spread_over_seeds():
+    numbers = tables.over_seeds(RECORDS, ["kind"]).to_dict("records")
+    assert numbers[0]["mean"] == 2
+    assert numbers[0]["std"] == pytest.approx(math.sqrt(2))
+    assert (numbers[0]["seeds"], numbers[0]["runs"]) == ([0, 1], ["a0", "a1"])
+    assert numbers[1]["mean"] == 0.5
+    assert math.isnan(numbers[1]["std"])
+
+
+def test_a_measure_that_a_kind_lacks_has_no_row():
+    mixed = [*RECORDS, record("c", 0, spread=0.1)]
+    numbers = tables.over_seeds(mixed, ["kind"])
+    assert list(numbers[numbers.kind == "c"].measure) == ["spread"]
+    shown = tables.readable(numbers, ["kind"], decimals=1)
+    assert shown.loc[[("c",)]].to_numpy().tolist() == [["–", "0.1"]]
+    assert shown.loc[[("a",)]].to_numpy().tolist() == [["2.0 ± 1.4", "–"]]
+
+
+def test_measures_over_seeds_can_be_saved_and_read_again(tmp_path):
+    numbers = tables.over_seeds(RECORDS, ["kind"])
+    page, sheet = tables.save(numbers, "text", tmp_path / "table")
+    assert page.read_text() == "text"
+    assert list(pd.read_csv(sheet)["mean"]) == [2, 0.5]
+    assert pd.read_csv(sheet).runs.tolist() == ["a0 a1", "b0"]

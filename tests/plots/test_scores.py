@@ -1,9 +1,11 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from ssn3d.plots import scores as plots
+from ssn3d.plots import scores, style
 
 
 def test_each_method_has_a_line_at_its_height_and_a_dot_a_seed():
@@ -17,23 +19,23 @@ def test_each_method_has_a_line_at_its_height_and_a_dot_a_seed():
         }
         for row, mean in (("SSN3D", 50.0), ("mine", 40.0))
     )
-    [axis] = plots.scores(numbers, {"top1": "top-1, %"}, {"mars": "MARS"}).axes
+    [axis] = scores.scores(numbers, {"top1": "top-1, %"}, {"mars": "MARS"}).axes
     assert axis.get_title() == "MARS"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["SSN3D", "mine"]
     bottom, top = axis.get_ylim()
     assert bottom > top  # the first method stands on top
     found = [(float(line.get_xdata()[0]), line.get_ydata()[0]) for line in axis.lines]
     assert found == [(50, 0), (49, 0), (51, 0), (40, 1), (39, 1), (41, 1)]
-    assert to_rgb(axis.lines[0].get_color()) == to_rgb(plots.METHOD_COLOURS["SSN3D"])
+    assert to_rgb(axis.lines[0].get_color()) == to_rgb(scores.METHOD_COLOURS["SSN3D"])
     assert axis.lines[3].get_color() == "0.5"
 
 
 def test_answers_are_framed_by_whether_they_are_right():
     picture = np.zeros((4, 2, 3), np.uint8)
     rows = {"mine": [picture] * 4, "other": [picture] * 2}
-    figure = plots.ranked_lists(rows, {"mine": [True, False, True], "other": [False]})
+    figure = scores.ranked_lists(rows, {"mine": [True, False, True], "other": [False]})
     frames = [axis.spines["left"].get_edgecolor()[:3] for axis in figure.axes[:4]]
-    expected = (plots.QUERY, plots.HIT, plots.MISS, plots.HIT)
+    expected = (scores.QUERY, scores.HIT, scores.MISS, scores.HIT)
     assert frames == [pytest.approx(to_rgb(colour)) for colour in expected]
     assert [len(axis.images) for axis in figure.axes] == [1, 1, 1, 1, 1, 1, 0, 0]
     assert [axis.get_title() for axis in figure.axes[:4]] == ["query", "1", "2", "3"]
@@ -46,7 +48,7 @@ def test_misalignment_shows_means_over_seeds_and_their_range():
         for seed in (0, 2)
     )
     moved = pd.DataFrame({"method": "AP3D", "cells": c, "share": 7.0 * c} for c in (0, 1))
-    left, right = plots.misalignment(numbers, moved).axes
+    left, right = scores.misalignment(numbers, moved).axes
     [line] = left.lines
     assert line.get_xydata().tolist() == [[0, 51], [10, 41]]
     [bars] = left.collections
@@ -58,8 +60,64 @@ def test_misalignment_shows_means_over_seeds_and_their_range():
 def test_label_quality_keeps_the_order_of_the_amounts():
     noise = pd.DataFrame({"noise": [0.0, 1.0], "top1": [60.0, 50.0]})
     amount = pd.DataFrame({"labels": ["0", "2", "all"], "top1": [30.0, 40.0, 45.0]})
-    left, right = plots.label_quality(noise, amount, {"SSN3D, no labels": 30.0}).axes
+    left, right = scores.label_quality(noise, amount, {"SSN3D, no labels": 30.0}).axes
     assert left.lines[0].get_xydata().tolist() == [[0, 60], [1, 50]]
     assert [label.get_text() for label in right.get_xticklabels()] == ["0", "2", "all"]
     assert right.lines[0].get_ydata().tolist() == [30, 40, 45]
     assert all(axis.lines[-1].get_ydata()[0] == 30 for axis in (left, right))
+
+
+@pytest.fixture
+def numbers():
+    entries = [
+        {"dataset": "mars", "lambda": weight, "reduction": reduction, "seed": seed}
+        | {"top1": 10 * weight + seed}
+        for reduction, weights in {"sum": (0.01, 0.1, 1.0), "mean": (0.01, 1.0)}.items()
+        for weight in weights
+        for seed in range(3)
+    ]
+    return pd.DataFrame(entries)
+
+
+def test_scores_over_lambda_have_a_line_a_reduction_and_mark_the_papers(numbers):
+    figure = scores.over_lambda(numbers, {"mars": "MARS"}, {"top1": "top-1"}, {"mars": 0.1})
+    [axis] = figure.axes
+    assert axis.get_xscale() == "log"
+    dotted, total, ninefold, mean = axis.get_lines()
+    assert list(dotted.get_xdata()) == [0.1, 0.1]
+    assert list(total.get_xdata()) == [0.01, 0.1, 1.0]
+    assert list(total.get_ydata()) == pytest.approx([1.1, 2, 11])
+    assert list(mean.get_xdata()) == [0.01, 1.0]
+    assert list(ninefold.get_xdata()) == pytest.approx([0.09, 0.9, 9])
+    assert list(ninefold.get_ydata()) == list(total.get_ydata())
+    assert mean.get_color() != total.get_color()
+
+
+def finding(**changes):
+    return {
+        "title": "a claim", "place": "MARS", "unit": "points", "effect": 2.0, "low": 1.0,
+        "high": 3.0, "verdict": "holds",
+    } | changes  # fmt: skip
+
+
+def test_an_interval_is_where_it_should_be_in_the_colour_of_its_verdict():
+    figure = scores.claims(
+        [finding(), finding(place="Duke", verdict="does not hold"), finding(unit="nats")]
+    )
+    points, nats = figure.axes
+    assert points.get_xlabel() == "points"
+    assert nats.get_xlabel() == "nats"
+    zero, bar, _, other, _ = points.get_lines()
+    assert list(zero.get_xdata()) == [0, 0]
+    assert list(bar.get_xdata()) == [1, 3]
+    assert bar.get_color() == scores.VERDICT_COLOURS["holds"]
+    assert other.get_color() == scores.VERDICT_COLOURS["does not hold"]
+    assert [label.get_text() for label in points.get_yticklabels()] == ["MARS", "Duke"]
+    assert [text.get_text() for text in points.texts] == ["a claim"]
+
+
+def test_without_anything_measured_it_says_so(tmp_path):
+    for none in ([], [finding(effect=math.nan)]):
+        figure = scores.claims(none)
+        assert [text.get_text() for text in figure.texts] == ["nothing measured yet"]
+        assert all(path.exists() for path in style.save(figure, tmp_path / "claims"))

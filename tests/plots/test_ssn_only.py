@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from ssn3d.plots import ssn_only as study_plots
-from ssn3d.plots import style as plots
+from ssn3d.plots import ssn_only, style
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def texts(figure) -> set[str]:
 
 def test_random_data_draws_a_line_for_each_n_and_its_chance():
     runs = {n: [[2.0, 1.0, 0.5], [2.0, 1.5, 0.1]] for n in (3, 9)}
-    figure = study_plots.random_data({"normal": runs, "ones": {3: runs[3]}})
+    figure = ssn_only.random_data({"normal": runs, "ones": {3: runs[3]}})
     assert {"normal", "ones", "N = 3", "N = 9", "chance, ln N"} <= texts(figure)
     lines = figure.axes[0].get_lines()
     assert lines[0].get_ydata() == pytest.approx([2.0, 1.25, 0.3])
@@ -35,7 +34,7 @@ def test_random_data_draws_a_line_for_each_n_and_its_chance():
 
 def test_boxes_lie_around_their_middles_and_bear_numbers(pictures, middles):
     windows = [np.zeros((5, 4, 4, 3))] * 3
-    figure = study_plots.amber(pictures, middles, (0.5, 0.25), windows)
+    figure = ssn_only.amber(pictures, middles, (0.5, 0.25), windows)
     assert {"1", "2", "3"} <= texts(figure)
     boxes = figure.axes[0].patches
     assert len(boxes) == 6  # a light edge around each, to be seen on any ground
@@ -43,15 +42,15 @@ def test_boxes_lie_around_their_middles_and_bear_numbers(pictures, middles):
     assert (box.get_height(), box.get_width()) == (6, 4)
     middle = np.array([box.get_x() + 2, box.get_y() + 3]) / (16, 12)
     assert middle == pytest.approx(middles[0, 0])
-    assert tuple(boxes[1].get_edgecolor()[:3]) == plots.PART_COLOURS[0]
+    assert tuple(boxes[1].get_edgecolor()[:3]) == style.PART_COLOURS[0]
 
 
 def test_a_part_with_fewer_windows_leaves_its_row_short(pictures, middles, tmp_path):
     windows = [np.zeros((n, 4, 4, 3)) for n in (2, 5)]
-    figure = study_plots.amber(pictures, middles[:, :2], (0.5, 0.25), windows)
+    figure = ssn_only.amber(pictures, middles[:, :2], (0.5, 0.25), windows)
     shown = [axis for axis in figure.axes if axis.get_images()]
     assert len(shown) == 4 + 7
-    [file] = plots.save(figure, tmp_path / "amber", vector=False)
+    [file] = style.save(figure, tmp_path / "amber", vector=False)
     assert imread(file).shape[2] == 4
 
 
@@ -59,7 +58,7 @@ def test_attention_has_a_row_a_person_and_a_column_a_part(pictures):
     maps = np.full((4, 2, 3, 4), 1 / 12)
     points = np.full((4, 2, 2), np.nan)
     points[1, 1] = 0.5
-    figure = study_plots.parts_apart(pictures, maps, ["head", "foot"], list("abcd"), points)
+    figure = ssn_only.parts_apart(pictures, maps, ["head", "foot"], list("abcd"), points)
     assert len(figure.axes) == 4 * 3
     assert {"head", "foot", "a", "b", "c", "d"} <= texts(figure)
     cross = figure.axes[5].get_lines()[-1]

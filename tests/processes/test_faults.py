@@ -6,7 +6,6 @@ tests/torture/faults.py and kill.py do the same many times, at random.
 import ctypes
 import json
 import logging
-import multiprocessing
 import os
 import resource
 import signal
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +25,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ssn3d import cli, data
-from ssn3d.datasets import frame_cache as packing
+from ssn3d import cli, data, runs
+from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image, write_image
 from ssn3d.datasets.tracklets import load_frames
-from ssn3d.reproduce import run_notebooks as reproduce
-from ssn3d.runs import single as runs
+from ssn3d.reproduce import run_notebooks
 from ssn3d.runs.store import read
-from ssn3d.training import checkpoint as progress
+from ssn3d.training import checkpoint
 from tests.stored import RESULTS, bits_of
 
 
@@ -75,9 +73,9 @@ def test_pixels_without_room_stay_in_memory(tiny_config, tiny_split, tmp_path, c
     layout = data.import_module(f"ssn3d.datasets.{tiny_config.dataset}")
     split = layout.read(data.root_of(tiny_config), 0)
     size = (tiny_config.height, tiny_config.width)
-    packing.packed(split, size, tmp_path / "whole")
+    packed(split, size, tmp_path / "whole")
     with room(max(0, (tmp_path / "whole").stat().st_size - short)):
-        kept = packing.packed(split, size, tmp_path / "cut")
+        kept = packed(split, size, tmp_path / "cut")
     assert "frames stay in memory" in caplog.text
     assert not (tmp_path / "cut").exists()
     for one, other in zip(kept.query, split.query, strict=True):
@@ -103,7 +101,7 @@ def test_a_data_set_without_room_is_rendered_when_there_is(
 
 
 def test_a_run_without_room_is_made_when_there_is(tiny_config, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     whole = runs.load_or_train(tiny_config)
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another"))
     for name in (*RESULTS, "made.json", "README.md"):
@@ -150,7 +148,7 @@ def test_a_damaged_run_is_read_as_it_was_or_not_at_all(finished, name, where, mo
         file.write_bytes(whole)
 
 
-@pytest.mark.parametrize("word", ["data", "seconds", "CPU", "torchvision", "sha256"])
+@pytest.mark.parametrize("word", ["data", "seconds", "thread", "torchvision", "sha256"])
 def test_a_changed_word_in_the_record_is_damage(finished, word):
     file = finished.folder / "made.json"
     whole = file.read_text()
@@ -198,7 +196,7 @@ def read_only(tiny_config, tmp_path, monkeypatch, without_privileges) -> Iterato
 
 
 def test_what_is_in_a_read_only_store_is_read(tiny_config, read_only, caplog):
-    caplog.set_level(logging.INFO, logger="ssn3d.runs.single")
+    caplog.set_level(logging.INFO, logger="ssn3d.runs")
     assert runs.load_or_train(tiny_config).model()
     assert len(runs.sweep([tiny_config, tiny_config])) == 2
     assert data.split_of(tiny_config).query
@@ -219,71 +217,7 @@ def test_what_a_read_only_store_lacks_is_refused_before_training(tiny_config, re
             runs.load_or_train(lacking[0], on_step=refuse)
 
 
-# -------------------------------------------------------------------------------------- the clock
-
-
-def years_away(folder: Path) -> None:
-    """The files in a folder were written long ago, or will be."""
-    for number, path in enumerate(sorted(folder.rglob("*"))):
-        stamp = time.time() + 1e8 * (-1) ** number
-        os.utime(path, (stamp, stamp))
-
-
-def test_a_clock_that_jumps_changes_nothing(tiny_config, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0.0)
-    monkeypatch.setattr(progress, "SHARE", 1e9)
-    config = replace(tiny_config, epochs=3)
-    whole = bits_of(runs.load_or_train(config))
-    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another"))
-    now, hours = time.time, iter(range(10**9))
-    monkeypatch.setattr(time, "time", lambda: now() + 36e3 * (-1) ** next(hours))
-    taken: list[int] = []
-
-    def stop_at_four(step: int, *_: object) -> None:
-        taken.append(step)
-        if step == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        runs.load_or_train(config, on_step=stop_at_four)
-    years_away(tmp_path)
-    again = runs.load_or_train(config, on_step=stop_at_four)
-    assert bits_of(again) == whole
-    assert again.made["resumed_after"] == 4
-    years_away(tmp_path)
-    assert bits_of(runs.load_or_train(config, on_step=stop_at_four)) == whole
-    assert taken == [1, 2, 3, 4, 5, 6]  # the fourth was saved, and nothing was made twice
-
-
-# ------------------------------------------------------------------------------- killed processes
-
-
-class Killing:
-    """A progress bar that kills a worker when the first run is done."""
-
-    def __init__(self) -> None:
-        self.killed = False
-
-    def update(self) -> None:
-        if not self.killed:
-            multiprocessing.active_children()[0].kill()
-            self.killed = True
-
-
-def test_a_sweep_on_this_machine_that_loses_a_worker_gives_the_same_bits(
-    tiny_config, store, tmp_path, monkeypatch
-):
-    wanted = [replace(tiny_config, seed=seed, steps_per_epoch=20) for seed in range(4)]
-    bar = Killing()
-    with monkeypatch.context() as patch:
-        patch.delenv("SSN3D_CLUSTER", raising=False)
-        patch.setattr(runs, "WORTH_PROCESSES", 0)
-        patch.setattr("dask.system.CPU_COUNT", 2)
-        patch.setattr(runs, "tqdm", lambda **_: nullcontext(bar))
-        beside = [bits_of(run) for run in runs.sweep(wanted)]
-    assert bar.killed
-    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
-    assert [bits_of(run) for run in map(runs.load_or_train, wanted)] == beside
+# ------------------------------------------------------------------------------- ended midway
 
 
 WAITING = """
@@ -298,11 +232,14 @@ if not kernel.exists():
 print("ran to its end")
 """
 FIGURES = """
-import sys
+import signal, sys
 from pathlib import Path
-from ssn3d import cli, reproduce
+from ssn3d import cli
+from ssn3d.reproduce import run_notebooks
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
 project = Path(sys.argv.pop(1))
-reproduce.project_folder = lambda: project
+run_notebooks.project_folder = lambda: project
 cli.main()
 """
 
@@ -332,17 +269,17 @@ def test_figures_ended_midway_are_made_when_asked_for_again(store, tmp_path, mon
     ):
         while job.poll() is None and not (kernel.exists() and kernel.read_text()):
             time.sleep(0.05)
-        crew = psutil.Process(job.pid).children(recursive=True)
+        started = psutil.Process(job.pid).children(recursive=True)
         if by == signal.SIGINT:
             os.killpg(job.pid, by)  # as a terminal does, to all that it has started
         else:
             job.send_signal(by)
     assert kernel.exists(), "it ended by itself"
-    _, left = psutil.wait_procs(crew, timeout=20)
+    _, left = psutil.wait_procs(started, timeout=20)
     assert not left, "kernels or workers work on for nobody"
     if by == signal.SIGINT:
         assert "Traceback" not in (tmp_path / "said").read_text()
-    monkeypatch.setattr(reproduce, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr(run_notebooks, "project_folder", lambda: tmp_path)
     assert CliRunner().invoke(cli.main, command).exit_code == 0
     for name in names:
         executed = json.loads((out / "executed" / f"{name}.ipynb").read_bytes())

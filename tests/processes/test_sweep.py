@@ -1,53 +1,95 @@
-"""Sweeps on processes and threads of this machine: the bits of one alone, and errors come home."""
+"""Sweeps on worker processes: the same bits as in one process, and errors that say what to do."""
 
 import os
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Client, LocalCluster
 
 from ssn3d import data
-from ssn3d.runs import single as runs
+from ssn3d.runs import find, identify, load_or_train, many, prepare, sweep
 from tests.stored import bits_of
 
 
 @pytest.fixture(scope="module")
-def workers(tiny_config) -> Iterator[Any]:
+def workers() -> Iterator[Client]:
     """Two processes, started as a sweep starts them."""
 
     def start() -> None:
         import ssn3d.runs  # noqa: F401
 
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runs, "WORTH_PROCESSES", 0)
-            patch.setattr("dask.system.CPU_COUNT", 2)
-            client = stack.enter_context(runs._workers(None, [tiny_config], 2))
+    with many.local_workers(2) as client:
         client.run(start)  # in both at once, not one after the other when work comes
         yield client
 
 
-def test_data_sets_are_rendered_before_they_are_needed(tiny_config, workers, monkeypatch, tmp_path):
+@contextmanager
+def in_this_process(count: int) -> Iterator[Client]:
+    """A cluster whose workers are threads."""
+    with (
+        LocalCluster(
+            n_workers=count, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_data_sets_are_rendered_at_the_same_time(tiny_config, workers, monkeypatch, tmp_path):
     monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
     wanted = [tiny_config, replace(tiny_config, seed=1), replace(tiny_config, data_seed=7)]
     assert not any(map(data.is_ready, wanted))
-    runs.prepare(wanted, client=workers)
+    prepare(wanted, client=workers)
     assert all(map(data.is_ready, wanted))
     assert len([path for path in (tmp_path / "generated").iterdir() if path.is_dir()]) == 2
 
 
-def test_processes_give_the_same_bits_as_one(tiny_config, store, tmp_path, monkeypatch, workers):
-    wanted = [replace(tiny_config, seed=seed) for seed in (1, 0, 1)]
-    beside = runs.sweep(wanted, client=workers)
+def test_workers_at_an_address_give_the_same_bits_and_report_what_they_train(
+    tiny_config, store, tmp_path, monkeypatch, workers
+):
+    """In 16 bits, whose rounding shows any change of order."""
+    wanted = [replace(tiny_config, seed=seed, precision="bfloat16") for seed in (1, 0, 1, 2)]
+    load_or_train(wanted[-1])
+    news: list[str] = []
+    workers.subscribe_topic(many.NEWS, lambda event: news.append(event[1].split(" (")[0]))
+    monkeypatch.setenv("SSN3D_CLUSTER", workers.scheduler.address)
+    beside = sweep(wanted)
+    workers.unsubscribe_topic(many.NEWS)
     assert [run.config for run in beside] == wanted
-    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "in process"))
-    assert [bits_of(run) for run in runs.sweep(wanted)] == [bits_of(run) for run in beside]
+    assert sorted(news) == sorted(f"MISS {identify(config)}" for config in wanted[:2])
+    assert {path.suffix for path in store.iterdir() if path.is_file()} == {".lock"}
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
+    assert [bits_of(run) for run in map(load_or_train, wanted)] == [bits_of(run) for run in beside]
+
+
+class Killing:
+    """A progress bar that kills a worker when the first run is done."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.killed = client, False
+
+    def update(self) -> None:
+        if not self.killed:
+            os.kill(next(iter(self.client.run(os.getpid).values())), signal.SIGKILL)
+            self.killed = True
+
+
+def test_a_sweep_that_loses_a_worker_gives_the_same_bits(
+    tiny_config, store, tmp_path, monkeypatch, workers
+):
+    wanted = [replace(tiny_config, seed=seed, steps_per_epoch=10) for seed in range(3)]
+    bar = Killing(workers)
+    monkeypatch.setattr(many, "tqdm", lambda **_: nullcontext(bar))
+    beside = [bits_of(run) for run in sweep(wanted, client=workers)]
+    assert bar.killed
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
+    assert [bits_of(run) for run in map(load_or_train, wanted)] == beside
 
 
 def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, workers):
@@ -57,19 +99,19 @@ def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, wo
         import logging
         import os
 
-        from ssn3d.runs import single as runs
+        from ssn3d.runs import load_or_train
 
         os.environ.update(folders)
-        handler = logging.FileHandler(diary)
-        runs.log.addHandler(handler)
-        runs.log.setLevel(logging.INFO)
-        runs.load_or_train(config)
-        runs.log.removeHandler(handler)
+        log, handler = logging.getLogger("ssn3d"), logging.FileHandler(diary)
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        load_or_train(config)
+        log.removeHandler(handler)
         handler.close()
 
     store.mkdir()
     config = replace(tiny_config, steps_per_epoch=40)  # long enough for both to ask
-    workers.wait_for_workers(2, timeout=30)  # or what is known of them may be out of date
+    workers.wait_for_workers(2, timeout=30)  # one was killed
     processes = list(workers.scheduler_info()["workers"])
     assert len(processes) == 2
     diaries = [store / "one.log", store / "other.log"]
@@ -83,47 +125,62 @@ def test_two_processes_that_ask_for_one_run_train_it_once(tiny_config, store, wo
     assert said == ["HIT", "MISS"]
 
 
-def test_what_stops_a_run_in_a_worker_reaches_the_caller(
+def test_what_stops_a_run_in_a_worker_reaches_the_caller_and_stops_it_once_more(
     tiny_config, store, workers, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
-    for frame in data.root_of(tiny_config).rglob("*.png"):
+    frames = list(data.root_of(tiny_config).rglob("*.png"))
+    contents = [frame.read_bytes() for frame in frames]
+    for frame in frames:
         frame.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"person.*\.png is not a readable image"):
-        runs.sweep([tiny_config, replace(tiny_config, seed=1)], client=workers)
+    with pytest.raises(ValueError, match=r"person.*\.png is not a readable image") as raised:
+        sweep([tiny_config], client=workers)
+    assert raised.value.__notes__ == [f"This happened in a worker, in {identify(tiny_config)}."]
+    for frame, content in zip(frames, contents, strict=True):
+        frame.write_bytes(content)
+    assert sweep([tiny_config], client=workers)  # mended, it is tried again
 
 
-SCRIPT = """
-import dask.system
-from dataclasses import replace
-from ssn3d import RunConfig, runs, sweep
+def test_work_that_kills_its_workers_is_named(tiny_config, store, workers):
+    def die(_: Any) -> None:
+        import os
 
-dask.system.CPU_COUNT, runs.WORTH_PROCESSES = 2, 0
-config = RunConfig(**{settings})
-print(len(sweep(replace(config, seed=seed) for seed in range(2))), "runs by", __file__)
-"""
+        os._exit(1)
+
+    workers.cluster.scheduler.allowed_failures = 0
+    with pytest.raises(Exception, match="all those workers died") as raised:
+        list(many._each(workers, die, [tiny_config]))
+    assert identify(tiny_config) in raised.value.__notes__[0]
 
 
-def test_a_script_may_sweep_unguarded(tiny_config, store, tmp_path, monkeypatch):
-    """Without `if __name__ == "__main__"`, that is; Python would run it again in each worker."""
-    monkeypatch.delenv("SSN3D_CLUSTER", raising=False)
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(settings=asdict(tiny_config)))
-    done = subprocess.run(
-        [sys.executable, script],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"TQDM_DISABLE": "1"},
-    )
-    assert done.stdout == f"2 runs by {script}\n", done.stderr
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://here"])
+def test_an_address_without_a_scheduler_is_refused_soon(tiny_config, store, monkeypatch, address):
+    monkeypatch.setenv("SSN3D_CLUSTER", address)
+    monkeypatch.setattr(many, "WAIT", 1)
+    with pytest.raises(RuntimeError, match=f"expected a dask scheduler at '{address}', got no"):
+        sweep([tiny_config])
+
+
+def test_a_cluster_without_the_workers_it_needs_is_refused_soon(tiny_config, store, monkeypatch):
+    monkeypatch.setattr(many, "WAIT", 0.1)
+    with in_this_process(0) as client:
+        with pytest.raises(RuntimeError, match=r"expected workers, got none .*\(dask worker"):
+            sweep([tiny_config], client=client)
+    with in_this_process(1) as client:
+        with pytest.raises(RuntimeError, match=r'resource "GPU", got 1 without .* GPU=1\)'):
+            sweep([tiny_config], client=client, device="cuda")
+    assert find(tiny_config) is None
 
 
 def test_workers_of_several_threads_take_turns(tiny_config, store, tmp_path, monkeypatch):
     folders = {name: os.environ[name] for name in ("SSN3D_DATA", "SSN3D_RUNS")}
-    wanted = [replace(tiny_config, seed=seed) for seed in range(4)]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda c: runs._remote(runs.load_or_train, c, folders), wanted))
-    beside = [bits_of(run) for run in runs.sweep(wanted)]
+    wanted = [replace(tiny_config, seed=seed) for seed in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        list(
+            threads.map(
+                lambda config: many._call(load_or_train, config, identify(config), folders), wanted
+            )
+        )
+    beside = [bits_of(run) for run in sweep(wanted)]
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "one by one"))
-    assert [bits_of(run) for run in runs.sweep(wanted)] == beside
+    assert [bits_of(run) for run in sweep(wanted)] == beside

@@ -4,7 +4,6 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -178,41 +177,6 @@ def test_two_that_ask_for_one_run_train_it_once(tiny_config, store, trainings):
         one, other = askers.map(ask, range(2))
     assert one == other
     assert trainings == [0]
-
-
-def test_a_sweep_gives_runs_in_order_and_trains_equal_ones_once(tiny_config, store, trainings):
-    runs.load_or_train(replace(tiny_config, seed=1))
-    wanted = [replace(tiny_config, seed=seed) for seed in (2, 1, 0, 2)]
-    found = runs.sweep(wanted)
-    assert [run.config for run in found] == wanted
-    assert trainings == [1, 2, 0]
-
-
-def test_a_sweep_shows_progress_only_while_it_trains_and_heeds_the_environment(
-    tiny_config, store, monkeypatch
-):
-    asked = []
-
-    def bar(**options):
-        asked.append(options)
-        return MagicMock()
-
-    monkeypatch.setattr(runs, "tqdm", bar)
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    runs.sweep([tiny_config])
-    runs.sweep([tiny_config])
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    runs.sweep([replace(tiny_config, seed=1)])
-    assert [options["disable"] for options in asked] == [False, True, True]
-
-
-def test_an_empty_sweep_is_empty(store):
-    assert runs.sweep([]) == []
-
-
-def test_work_that_is_not_worth_processes_starts_none(tiny_config):
-    with runs._workers(None, [tiny_config], 2) as client:
-        assert client is None
 
 
 def test_a_run_says_which_device_computed_it(monkeypatch):

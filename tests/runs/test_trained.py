@@ -6,10 +6,10 @@ import torch
 from torch.testing import assert_close
 
 import ssn3d
+from ssn3d import runs
 from ssn3d.config import StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import load_frames
-from ssn3d.runs import single as runs
 from ssn3d.runs import trained
 from ssn3d.training import inference
 
@@ -86,8 +86,7 @@ def test_a_card_lies_beside_the_weights_and_may_be_edited(run, tiny_config):
     card = run.folder / "README.md"
     text = card.read_text()
     assert f"Model card: {run.id}" in text
-    assert f"| top1 | {run.metrics['top1']:.4f} |" in text
-    assert f"| dataset | `{tiny_config.dataset}` |" in text
-    assert "rendered people only" in text
+    assert f'ssn3d.load("path/to/{run.id}")' in text
+    assert "rendered data only" in text
     card.write_text(text + "My notes.\n")
     assert runs.find(tiny_config).id == run.id

@@ -8,16 +8,16 @@ from torch.testing import assert_close
 
 from ssn3d.datasets.images import read_folder
 from ssn3d.synthetic import amber
-from ssn3d.synthetic.amber import KINDS, KNOBS, REACH, draw_elements
+from ssn3d.synthetic.amber import KINDS, PARAMETERS, REACH, draw_elements
 
 SIZE = {"height": 30, "width": 40}
 SMALL = {"count": 3, "seed": 0} | SIZE
-PLAIN = [0.0] * KNOBS
+PLAIN = [0.0] * PARAMETERS
 shapes = pytest.mark.parametrize("shape", [kind.shape for kind in KINDS], ids=lambda s: s.__name__)
 
 
-def at(shape, u, v, knobs=PLAIN):
-    return shape(torch.tensor(float(u)), torch.tensor(float(v)), knobs).item()
+def at(shape, u, v, parameters=PLAIN):
+    return shape(torch.tensor(float(u)), torch.tensor(float(v)), parameters).item()
 
 
 def elements_of(number):
@@ -124,9 +124,9 @@ def test_a_shape_has_an_inside_and_stays_within_its_reach(shape):
     rings = torch.tensor([[REACH], [1.6], [2.5]])
     line = torch.linspace(-1, 1, 101)
     for seed in range(40):
-        knobs = torch.rand(KNOBS, generator=torch.Generator().manual_seed(seed)).tolist()
-        assert shape(rings * circle.cos(), rings * circle.sin(), knobs).min() > 0
-        inside = shape(line.expand(101, 101), line[:, None].expand(101, 101), knobs)
+        parameters = torch.rand(PARAMETERS, generator=torch.Generator().manual_seed(seed)).tolist()
+        assert shape(rings * circle.cos(), rings * circle.sin(), parameters).min() > 0
+        inside = shape(line.expand(101, 101), line[:, None].expand(101, 101), parameters)
         assert inside.isfinite().all()
         assert inside.min() < 0
 
@@ -140,7 +140,7 @@ def test_a_shape_leaves_its_places_as_they_are(shape):
 
 
 @pytest.mark.parametrize(
-    ("shape", "place", "knobs", "distance"),
+    ("shape", "place", "parameters", "distance"),
     [
         ("pebble", (0, 0), [1], -1),
         ("pebble", (0.6, 0.8), [1], 0),
@@ -160,9 +160,9 @@ def test_a_shape_leaves_its_places_as_they_are(shape):
         ("thread", (0, 2.2), [0, 1], 1.2),
     ],
 )
-def test_distances_to_plain_shapes(shape, place, knobs, distance):
-    knobs = (knobs + PLAIN)[:KNOBS]
-    found = at(getattr(amber, shape), *place, knobs)
+def test_distances_to_plain_shapes(shape, place, parameters, distance):
+    parameters = (parameters + PLAIN)[:PARAMETERS]
+    found = at(getattr(amber, shape), *place, parameters)
     assert_close(found, float(distance), atol=3e-4, rtol=0)
 
 

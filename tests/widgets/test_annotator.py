@@ -17,10 +17,10 @@ from ssn3d.datasets import coco
 from ssn3d.synthetic import pedestrians
 from ssn3d.widgets import annotator
 from ssn3d.widgets.annotator import Annotator
-from ssn3d.widgets.label_file import HIDDEN, NOT_YET, SEEN
+from ssn3d.widgets.label_file import HIDDEN, UNLABELLED, VISIBLE
 
 PARTS = ("head", "hand", "foot")
-NOTHING = [0, 0, NOT_YET]
+NOTHING = [0, 0, UNLABELLED]
 WIDTH, HEIGHT = 30, 60
 
 
@@ -116,9 +116,9 @@ def test_work_goes_on_where_it_was_left(folder):
 
     again = Annotator(folder, PARTS)
     assert (again.name, again.labelled) == ("b.png", 1)  # the first that is not finished
-    assert again.marks == [NOTHING, NOTHING, [0.5, 0.5, SEEN]]
+    assert again.marks == [NOTHING, NOTHING, [0.5, 0.5, VISIBLE]]
     again.go(0)
-    assert again.marks == [[0.1, 0.2, SEEN], [0, 0, HIDDEN], [0.3, 0.4, SEEN]]
+    assert again.marks == [[0.1, 0.2, VISIBLE], [0, 0, HIDDEN], [0.3, 0.4, VISIBLE]]
 
 
 def test_undo_goes_back_through_pictures_and_then_does_nothing(folder):
@@ -128,13 +128,13 @@ def test_undo_goes_back_through_pictures_and_then_does_nothing(folder):
     one.go(2)
     one.hide(1)
     one.go(1)
-    looks = []
+    states = []
     for _ in range(4):
         one.undo()
-        looks.append((one.name, one.marks))
-    assert looks == [
+        states.append((one.name, one.marks))
+    assert states == [
         ("deeper/c.png", [NOTHING] * 3),
-        ("a.png", [[0.25, 0.5, SEEN], NOTHING, NOTHING]),
+        ("a.png", [[0.25, 0.5, VISIBLE], NOTHING, NOTHING]),
         ("a.png", [NOTHING] * 3),
         ("a.png", [NOTHING] * 3),
     ]
@@ -183,7 +183,7 @@ def test_what_other_tools_wrote_stays_in_the_file(folder):
     (folder / "labels.json").write_text(json.dumps(document))
     one = Annotator(folder, PARTS)
     one.go(1)
-    assert one.marks == [[0.1, 0.1, SEEN], [0, 0, HIDDEN], NOTHING]
+    assert one.marks == [[0.1, 0.1, VISIBLE], [0, 0, HIDDEN], NOTHING]
     one.put(2, 0.5, 1)
     one.go(0)
     one.put(0, 0.5, 0.5)
@@ -204,16 +204,16 @@ def test_two_annotators_of_one_file_keep_each_others_points(folder):
     one.put(0, 0.5, 0.5)
     two.put(1, 0.5, 0.5)
     assert stored(folder) == {"a.png": [[0.5, 0.5], [0.5, 0.5], [-1, -1]]}
-    assert two.marks[0] == [0.5, 0.5, SEEN]
+    assert two.marks[0] == [0.5, 0.5, VISIBLE]
 
 
 def test_a_page_does_by_messages_what_python_does_by_calls(folder):
     one = Annotator(folder, PARTS)
     click(one, do="put", part=0, x=0.2, y=0.4)
     click(one, do="hide", part=1)
-    assert one.marks == [[0.2, 0.4, SEEN], [0, 0, HIDDEN], NOTHING]
+    assert one.marks == [[0.2, 0.4, VISIBLE], [0, 0, HIDDEN], NOTHING]
     click(one, do="undo")
-    assert one.marks == [[0.2, 0.4, SEEN], NOTHING, NOTHING]
+    assert one.marks == [[0.2, 0.4, VISIBLE], NOTHING, NOTHING]
     click(one, do="go", step=1)
     assert one.name == "b.png"
 
@@ -241,7 +241,7 @@ def test_a_page_is_told_why_a_point_was_not_kept_and_what_is_true(folder):
     Annotator(folder, PARTS)
     click(one, do="put", part=0, x=0.2, y=0.4)
     assert one.problem == ""
-    assert one.marks[0] == [0.2, 0.4, SEEN]
+    assert one.marks[0] == [0.2, 0.4, VISIBLE]
 
 
 def test_nothing_of_a_change_is_kept_that_cannot_be_written(folder, monkeypatch):

@@ -17,17 +17,16 @@ from ssn3d import data
 from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.tracklets import Split, Tracklet
-from ssn3d.runs import Run
-from ssn3d.runs import single as runs
+from ssn3d.runs import Run, sweep
 from ssn3d.widgets import explorer
 from ssn3d.widgets.explorer import Explorer
-from ssn3d.widgets.overlay import WIDTH
+from ssn3d.widgets.explorer_view import WIDTH
 
 
 @pytest.fixture(scope="module")
 def finished(tiny_config, own_folders) -> list[Run[Any]]:
     """Runs of all strategies on one data set, and one on another."""
-    return runs.sweep(
+    return sweep(
         [
             tiny_config,
             replace(tiny_config, strategy="unsupervised", parts=12),
@@ -44,17 +43,17 @@ def shown(finished) -> Explorer:
 
 
 @pytest.fixture
-def looks(monkeypatch) -> Iterator[list[int]]:
-    """The frames for which clips were looked at."""
-    seen = []
-    real = explorer.look_at
+def computed(monkeypatch) -> Iterator[list[int]]:
+    """The frames whose clips went through a network."""
+    frames = []
+    real = explorer.parts_in_clip
 
     def watched(config, model, tracklet, frame):
-        seen.append(frame)
+        frames.append(frame)
         return real(config, model, tracklet, frame)
 
-    monkeypatch.setattr(explorer, "look_at", watched)
-    return seen
+    monkeypatch.setattr(explorer, "parts_in_clip", watched)
+    return frames
 
 
 def choose(control: W.Dropdown, title: str) -> None:
@@ -166,42 +165,42 @@ def test_another_tracklet_begins_at_its_first_frame_and_another_run_stays(shown)
     assert shown.frame.max == shown.play.max == length
 
 
-def test_people_of_no_interest_are_offered_last(shown, finished, monkeypatch, tiny_split):
+def test_junk_and_distractors_are_offered_last(shown, finished, monkeypatch, tiny_split):
     people = [replace(t, person=p) for t, p in zip(tiny_split.gallery, (-1, 5, 0), strict=False)]
     monkeypatch.setattr(data, "split_of", lambda _: tiny_split._replace(gallery=people))
     shown.side.value = "gallery"
     assert shown.person.options == (("5", 5), ("junk", -1), ("distractors", 0))
 
 
-def test_a_clip_is_looked_at_once(looks, finished):
+def test_a_clip_goes_through_the_network_once(computed, finished):
     shown = Explorer(finished)
     longest(shown)
-    looks.clear()
+    computed.clear()
     for frame in (2, 3, 8, 1):
         shown.frame.value = frame
         shown.opacity.value = frame / 10
-    assert looks == []
+    assert computed == []
     shown.frame.value = 9
     shown.frame.value = 1
     shown.frame.value = 10
-    assert looks == [8]
+    assert computed == [8]
 
 
-def test_controls_that_change_at_once_are_all_heeded(finished, monkeypatch):
+def test_no_change_is_lost_when_two_controls_change_at_once(finished, monkeypatch):
     shown = Explorer(finished)
     alone = size(shown)
-    looking, go = Event(), Event()
-    real = explorer.look_at
+    started, go = Event(), Event()
+    real = explorer.parts_in_clip
 
     def slow(*arguments):
-        looking.set()
+        started.set()
         assert go.wait(10)
         return real(*arguments)
 
-    monkeypatch.setattr(explorer, "look_at", slow)
+    monkeypatch.setattr(explorer, "parts_in_clip", slow)
     with ThreadPoolExecutor(2) as threads:  # JupyterLab's messages come in several
         one = threads.submit(choose, shown.run, "supervised, seed 0")
-        assert looking.wait(10)
+        assert started.wait(10)
         other = threads.submit(choose, shown.other, "unsupervised, seed 0, parts=12")
         while not shown.other.value:
             sleep(0.01)
@@ -211,7 +210,7 @@ def test_controls_that_change_at_once_are_all_heeded(finished, monkeypatch):
     assert size(shown) == (alone[0], 2 * alone[1])
 
 
-def test_how_far_parts_are_from_the_truth_is_said(shown):
+def test_the_caption_says_how_far_parts_are_from_the_truth(shown):
     said = r"semi-supervised, seed 0: \d+% of the frame&#x27;s height from the true points"
     assert re.match(said, shown.caption.value)
     choose(shown.run, "unsupervised, seed 0, parts=12")

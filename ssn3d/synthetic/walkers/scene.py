@@ -15,7 +15,7 @@ from .person import Limb, Person, body_limbs, new_person, skeleton, stride_lengt
 from .protocol import Profile, Walk
 
 MEMORY = 0.92
-"""Share of the box's drift that is left after a frame; after twelve frames hardly any is left."""
+"""Share of the box's drift that is left after a frame; after twelve frames it is about a third."""
 JUNK_JITTER = 0.5
 """Jitter of the boxes of junk, see `Profile.jitter`."""
 
