@@ -1,4 +1,4 @@
-"""What SSN3D minimises: parts that tell themselves apart, people who do, and the sum of both."""
+"""The losses of SSN3D: of the parts (Eq. 4), of the people (Eq. 5), and their sum (Eq. 6)."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ Reduction = Literal["mean", "sum"]
 def ssn_loss(
     logits: Tensor, present: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
-    """Part n must be recognised as part n: its cross-entropy against its own index.  Eq. (4).
+    """Part n must be classified as part n: the cross-entropy against its own index.  Eq. (4).
 
     Args:
         logits: [f n m] 2nd round score of part n as class m, with as many classes as parts.
@@ -41,7 +41,9 @@ def ssn_loss(
 
 
 def batch_hard_triplet(embeddings: Tensor, ids: Tensor, margin: float = 0.3) -> Tensor:
-    """The farthest clip of a person must be nearer than the nearest clip of another.  Eq. (5).
+    """Batch-hard triplet loss: all clips of a person must be nearer than those of other people.
+
+    Eq. (5).
 
     Args:
         embeddings: [b d].

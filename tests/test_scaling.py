@@ -1,4 +1,4 @@
-"""The simulation in `benchmarks/bench_scaling.py`: who works when, and what a paper's run costs."""
+"""The simulation in `benchmarks/bench_scaling.py`: who works when, and a run's costs."""
 
 import json
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssn3d.config import RunConfig
-from ssn3d.evaluation import complexity as costs
+from ssn3d.evaluation import complexity
 from tests.benchmarks.bench_scaling import (
     CLAIMS,
     STEPS,
@@ -119,14 +119,14 @@ def test_the_runs_of_the_manifest_are_made_once_each_with_the_median_of_its_seed
 
 
 def test_what_a_run_of_the_paper_costs(monkeypatch):
-    def count(config: RunConfig) -> costs.Cost:
-        return costs.Cost(0, 0, {"average": 100, "ssn3d": 130}[config.aggregator])
+    def count(config: RunConfig) -> complexity.Cost:
+        return complexity.Cost(0, 0, {"average": 100, "ssn3d": 130}[config.aggregator])
 
-    monkeypatch.setattr(costs, "count", count)
+    monkeypatch.setattr(complexity, "count", count)
     steps = 150 * STEPS["mars"]
     without = RunConfig.preset("paper", "mars", strategy="unsupervised")
     assert cost(without) == (steps * 3 * 32 * 130, 657_709 / 4 * 130, 32 * 4)
-    # two labelled frames with each clip of four go through the trunk
+    # two labelled frames with each clip of four go through the backbone
     labelled = RunConfig.preset("paper", "mars", strategy="semi-supervised")
     assert cost(labelled) == (steps * 3 * 32 * (130 + 50), 657_709 / 4 * 130, 32 * 6)
 

@@ -1,4 +1,4 @@
-"""What a method costs: weights, operations, clips a second while training, memory."""
+"""What a method costs: parameters, FLOPs and memory."""
 
 import resource
 from dataclasses import replace
@@ -8,37 +8,47 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssn3d.config import RunConfig
-from ssn3d.training import reid as train
+from ssn3d.training.reid import build
 
 
 class Cost(NamedTuple):
-    """Of a network."""
+    """Size of a network, and the computation for one clip."""
 
-    weights: int
-    """Of trunk and aggregator."""
+    parameters: int
+    """Of backbone and aggregator."""
     aggregator: int
-    """Of the aggregator alone."""
-    operations: int
+    """Parameters of the aggregator alone."""
+    flops: int
     """To embed one clip: multiplications and additions of matrix products and convolutions."""
 
 
 def count(config: RunConfig) -> Cost:
-    """Count without computing: no weight is ever made, and none is fetched."""
+    """Count the parameters and FLOPs of a run's network.
+
+    Shapes are enough for it: no parameter is made or fetched, and nothing is computed.
+
+    Args:
+        config: of the run.
+    """
     with torch.device("meta"):
-        network = train.build(replace(config, pretrained=False)).eval()
+        network = build(replace(config, pretrained=False)).eval()
         clip = torch.zeros(1, config.clip_frames, 3, config.height, config.width)
         points = torch.zeros(1, config.clip_frames, config.parts, 2)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(clip, points if config.strategy == "supervised" else None)
-    weights, aggregator = (
-        sum(weight.numel() for weight in part.parameters())
+    parameters, aggregator = (
+        sum(parameter.numel() for parameter in part.parameters())
         for part in (network, network.aggregator)
     )
-    return Cost(weights, aggregator, counter.get_total_flops())
+    return Cost(parameters, aggregator, counter.get_total_flops())
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes that this process has needed at most, of the device's own memory."""
+    """The most memory that this process has used at one time, in bytes.
+
+    Args:
+        device: of whose memory: the GPU's own, or the machine's for a CPU.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

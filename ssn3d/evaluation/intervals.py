@@ -1,4 +1,4 @@
-"""How sure a mean over seeds and people is.  Not in the paper, which prints single numbers."""
+"""Confidence intervals of means over seeds and people.  The paper prints single numbers."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -13,7 +13,7 @@ FEWEST = 3
 
 
 class Interval(NamedTuple):
-    """A mean, and between what bounds it is believed to lie."""
+    """A mean and the bounds of its confidence interval."""
 
     mean: float
     low: float
@@ -31,29 +31,33 @@ def interval(
 ) -> Interval:
     """Mean over seeds, with an interval for other seeds and other people.
 
-    A hierarchical bootstrap.  A draw moves the mean twice: by drawing the units (the queries of one
-    person stay together, and a person that several seeds have is drawn alike for all of them), and
-    by drawing the seeds.  Drawn are weights from the exponential distribution, with mean and
-    variance 1 like the counts of drawing with replacement, but never all 0 (Rubin, "The Bayesian
-    Bootstrap", 1981; for units and seeds that cross, Owen and Eckles, "Bootstrapping Data Arrays of
-    Arbitrary Order", 2012).  The interval is between percentiles of the moved means.
+    This is a hierarchical bootstrap.  Each draw moves the mean twice: it draws the units (the
+    queries of one person stay together, and a person of several seeds has one weight in all of
+    them), and it draws the seeds.  A draw is a set of weights from the exponential distribution.
+    Their mean and variance are 1, as for counts of drawing with replacement, but they are never
+    all 0 (Rubin, "The Bayesian Bootstrap", 1981; for units and seeds that cross, Owen and Eckles,
+    "Bootstrapping Data Arrays of Arbitrary Order", 2012).  The interval lies between percentiles of
+    the moved means.
 
-    A plain bootstrap of three seeds is far too sure of itself.  So what drawing seeds moves is
-    stretched, to the spread that Student's t gives the mean of so few (Hesterberg, "What Teachers
-    Should Know About the Bootstrap", 2015, does it to the percentiles, which three seeds do not
-    reach).  Of 3000 intervals of 95 % on normal data, so many percent held the truth (in brackets:
-    without stretching): where only seeds differ, 94 of 3 seeds (67), 95 of 5 (79), 95 of 10 (89);
-    of 3 seeds with the same 40 people, 94 where only people differ (95), 97 where people and seeds
-    add as much to the variance of the mean (88); of 3 seeds with 40 people each of its own, where
-    only people differ, 99 (97), for there the seeds' means hold the people's spread already.
+    A plain bootstrap of three seeds gives intervals that are much too short.  So the part that
+    comes from drawing seeds is stretched, to the spread that Student's t gives the mean of so few
+    (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, stretches the percentiles,
+    which three seeds do not reach).  Measured on normal data, 3000 intervals of 95 % each; percent
+    that hold the true mean, and in brackets without stretching:
+
+    - only seeds differ: 94 of 3 seeds (67), 95 of 5 (79), 95 of 10 (89);
+    - 3 seeds with the same 40 people: 94 where only people differ (95), 97 where people and seeds
+      add as much to the variance of the mean (88);
+    - 3 seeds with 40 people of their own, only people differ: 99 (97), as the seeds' means already
+      contain the people's spread.
 
     Args:
-        values: of each seed, what was measured on each unit, such as the difference of two methods
-            on each query; a single value where a run has one number.
-        units: which unit each value belongs to, such as the person; by default each its own.
-        draws: how many.
-        seed: of the draws.
-        level: how sure to be.
+        values: for each seed, the value of each unit, such as the difference of two methods on each
+            query; a single value where a run has one number.
+        units: the unit of each value, such as the person; by default each value has its own.
+        draws: number of draws.
+        seed: of the random draws.
+        level: confidence level.
 
     Returns:
         The mean over seeds of each seed's mean, and the interval.
@@ -80,7 +84,7 @@ def interval(
 
 
 def stretch(seeds: int, level: float = 0.95) -> float:
-    """How much more the mean of so few seeds varies than the bootstrap has it.
+    """Factor by which the mean of few seeds varies more than the bootstrap says.
 
     With exponential weights the mean of k values varies by their (biased) standard deviation over
     sqrt(k + 1); its standard error is the unbiased one over sqrt(k): sqrt((k + 1) / (k - 1)) times

@@ -17,6 +17,11 @@ from einops import pack, rearrange, unpack
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+PCK_THRESHOLD = 0.1
+"""How far from its point a correct part may be, in frame heights."""
+PERSON_ASPECT = 0.5
+"""Width / height of a person's frame, in which re-identification measures, whatever the pixels."""
+
 
 class Spread(NamedTuple):
     """How much found - truth varies, in frame heights; see `spread`."""
@@ -28,12 +33,12 @@ class Spread(NamedTuple):
 
 
 def locate(maps: Tensor) -> Tensor:
-    """Where each part is: its map's heaviest cell, moved to the weighted mean of the 3 x 3 around.
+    """Where each part is: the heaviest cell of its map, moved to the weighted mean of 3 x 3 cells.
 
-    At the border only the cells that exist count, so a blurred peak there is drawn inwards, by up
-    to half a cell.  Of equally heavy cells the mean place is taken, not the first, which would
-    favour the top left: an even map points at the middle of the frame, and one with two equal peaks
-    between them.  Such a place is no more than a guess; `extent` tells which maps are even.
+    At the border only the cells that exist count, so a blurred peak there moves inwards, by up to
+    half a cell.  Where several cells are equally heavy, their mean place is taken; the first of
+    them would favour the top left.  So an even map points at the middle of the frame, and a map
+    with two equal peaks between them.  Such a place is only a guess; `extent` tells such maps.
 
     Args:
         maps: [... n h w] whose cells share out the whole frame; maps made with "valid" padding
@@ -72,7 +77,7 @@ def distances(found: Tensor, truth: Tensor, aspect: float) -> Tensor:
     return _distances(found, truth, aspect)
 
 
-def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = 0.1) -> Tensor:
+def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Accuracy: the percentage of correct key points (PCK) of each part, as a share in 0..1.
 
     The share of the frames with a known point n where part n is within `threshold` of it; a part
@@ -95,10 +100,10 @@ def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = 0.1) 
 
 
 def centre_prior(labels: Tensor) -> Tensor:
-    """Mean labelled place of each part: the guess of somebody who never looks at the picture.
+    """Mean labelled place of each part: a guess that ignores the picture.
 
     Args:
-        labels: [k n 2] of k frames, other ones than those it is judged on.
+        labels: [k n 2] of k frames, not those that are measured.
 
     Returns:
         [n 2], for `pck(centre_prior(labels).expand_as(truth), ...)`; NaN if never labelled.
@@ -108,12 +113,12 @@ def centre_prior(labels: Tensor) -> Tensor:
 
 
 def assign(found: Tensor, truth: Tensor, *, aspect: float) -> Tensor:
-    """Which part stands for each point, one to one, so that the summed mean distances are least.
+    """Assign one part to each point, with the least sum of mean distances.
 
     cost_mn = mean over the frames where point m is known of min(distance_fmn, frame diagonal): a
-    part that was not found is as far as can be.  For parts learned without labels, whose order
-    means nothing.  Choose on some frames and judge on others: the best of all pairings on the very
-    frames that are judged flatters parts that found nothing.
+    part that was not found is as far away as possible.  It is for parts learned without labels,
+    whose order means nothing.  Assign on some frames and measure on others: the best of all
+    assignments on the measured frames flatters parts that found nothing.
 
     Args:
         found: [f n 2].
@@ -136,15 +141,15 @@ def assign(found: Tensor, truth: Tensor, *, aspect: float) -> Tensor:
 
 
 def spread(found: Tensor, truth: Tensor, *, aspect: float) -> Spread:
-    """Stability: how much the offset found - truth varies; 0 for a part always as far beside.
+    """Stability: how much the offset found - truth varies; 0 if it is always the same.
 
     With offsets o_pt in the T_p frames of person p where both points are known, and their mean o_p:
         frames^2 = sum_pt |o_pt - o_p|^2 / sum_p (T_p - 1)
         people^2 = sum_p |o_p - mean_p o_p|^2 / (people - 1)
-    A person with a single such frame does not count in `frames`.  `people` counts everybody alike
-    and holds what few frames leave in the means: frames^2 / T of people^2 if all T_p = T and frames
-    are independent.  Frames where a part was not found are left out: read it beside `pck`.  A part
-    that never moves has the spread of its point, which is what to compare with.
+    A person with a single such frame does not count in `frames`.  In `people` each person has the
+    same weight, and the noise of their means is included: frames^2 / T of people^2 if all T_p = T
+    and frames are independent.  Frames where a part was not found are left out: read it beside
+    `pck`.  Compare it with the spread of a part that never moves, which is that of its point.
 
     Args:
         found: [p t n 2], one tracklet a person, shorter ones filled up with NaN.
@@ -168,7 +173,7 @@ def spread(found: Tensor, truth: Tensor, *, aspect: float) -> Spread:
 
 
 def overlap(maps: Tensor) -> Tensor:
-    """How much two parts look at the same cells: sum_hw min(map_n, map_m), mean over frames.
+    """How much the maps of two parts overlap: sum_hw min(map_n, map_m), mean over frames.
 
     Args:
         maps: [f n h w]; each is divided by its sum first.
@@ -197,7 +202,7 @@ def distinctness(maps: Tensor) -> float:
 
 
 def extent(maps: Tensor) -> Tensor:
-    """How much of the frame a part looks at: exp(entropy) of its map / (h w), mean over frames.
+    """Share of the frame that a part covers: exp(entropy) of its map / (h w), mean over frames.
 
     exp(entropy) is the number of cells in an even patch of that entropy.
 

@@ -1,18 +1,28 @@
-"""How well a trained network finds people again.  "Training and testing protocols"."""
+"""How well a trained network finds people again, and their body parts.
 
+Section "Training and testing protocols".  The paper wants parts that are "stable across multiple
+frames" (Table 2) but gives no number for it; here parts have numbers too.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from ssn3d.config import RunConfig
-from ssn3d.datasets.tracklets import Split
+from ssn3d.datasets.keypoints import Points
+from ssn3d.datasets.tracklets import JUNK, Split, Tracklet
 from ssn3d.models.reid import ReID
 from ssn3d.training.batches import check_points
-from ssn3d.training.inference import embed
+from ssn3d.training.inference import embed, find_parts_of
 
-from . import reid_parts, retrieval
+from . import part_metrics, retrieval
 from .reranking import rerank
+
+AT_ONCE = 8
+"""Clips that go through the network together to find their parts."""
 
 
 def evaluate(
@@ -24,6 +34,12 @@ def evaluate(
 ) -> retrieval.Retrieval:
     """How well the people of the query list are found in the gallery.
 
+    Args:
+        config: of the run.
+        model: trained.
+        split: lists to search for and in.
+        device: where to compute.
+
     Raises:
         ValueError: see `check`.
     """
@@ -33,7 +49,16 @@ def evaluate(
 def embed_lists(
     config: RunConfig, model: ReID, split: Split, *, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Embeddings of the query list [q d] and of the gallery [g d], on the CPU.
+    """Embed the query list and the gallery; a tracklet in both is embedded once.
+
+    Args:
+        config: of the run.
+        model: trained.
+        split: the lists.
+        device: where to compute.
+
+    Returns:
+        [q d] and [g d], on the CPU.
 
     Raises:
         ValueError: see `check`.
@@ -49,39 +74,64 @@ def embed_lists(
 def score(
     config: RunConfig, split: Split, query: Tensor, gallery: Tensor, *, reranked: bool = False
 ) -> retrieval.Retrieval:
-    """Scores of embeddings from `embed_lists`, as they are or after k-reciprocal re-ranking."""
+    """Score embeddings.
+
+    Args:
+        config: of the run, for its metric.
+        split: the lists, for their people and cameras.
+        query: [q d] from `embed_lists`.
+        gallery: [g d] from `embed_lists`.
+        reranked: score the ranking after k-reciprocal re-ranking.
+    """
     distances = None
     if reranked:
         distances = query.new_zeros(len(query), len(gallery))
-        kept = torch.tensor([tracklet.person != retrieval.JUNK for tracklet in split.gallery])
+        kept = torch.tensor([tracklet.person != JUNK for tracklet in split.gallery])
         others = len(query) + int(kept.sum()) - 1
         distances[:, kept] = rerank(
             query, gallery[kept], k1=min(20, others), k2=min(6, others), metric=config.metric
         )
-    people, cameras = (
-        [torch.tensor([getattr(t, field) for t in side]) for side in (split.query, split.gallery)]
-        for field in ("person", "camera")
-    )
-    return retrieval.evaluate(
-        query, gallery, *people, *cameras, metric=config.metric, distances=distances
-    )
+    labels = _labels(split)
+    return retrieval.evaluate(query, gallery, *labels, metric=config.metric, distances=distances)
 
 
 def check(config: RunConfig, split: Split) -> None:
-    """Raise what would keep `evaluate` from scoring a split; worth asking before a long training.
+    """Raise the errors that `evaluate` would raise about a split, before a long training.
+
+    Args:
+        config: of the run.
+        split: the lists.
 
     Raises:
         ValueError: no query has a match in the gallery, or the points a strategy needs are missing.
     """
     check_points(config, (*split.query, *split.gallery))
-    alike = torch.zeros(len(split.query), 1), torch.zeros(len(split.gallery), 1)
-    score(config, split, *alike)
+    retrieval.expect_matches(*_labels(split))
+
+
+def _labels(split: Split) -> list[Tensor]:
+    """People [q] and [g], then cameras [q] and [g]."""
+    return [
+        torch.tensor([getattr(tracklet, field) for tracklet in side])
+        for field in ("person", "camera")
+        for side in (split.query, split.gallery)
+    ]
 
 
 def measure(
     config: RunConfig, model: ReID, split: Split, *, device: torch.device | str = "cpu"
 ) -> dict[str, Any]:
-    """All scores as they are stored, shares in 0..1: each query's too, those re-ranked, and parts'.
+    """All scores of a run as they are stored, as shares in 0..1.
+
+    Args:
+        config: of the run.
+        model: trained.
+        split: the lists.
+        device: where to embed.
+
+    Returns:
+        `summary`; "reranked", the same after re-ranking; "queries", the rank, average precision and
+        first answers of each; and "parts", see `measure_parts`.
 
     Raises:
         ValueError: see `check`.
@@ -96,7 +146,7 @@ def measure(
         "shown": result.shown.tolist(),
     }
     reranked = summary(score(config, split, *vectors, reranked=True))
-    parts = reid_parts.measure(config, model, split.query)
+    parts = measure_parts(config, model, split.query)
     return {**summary(result), "reranked": reranked, "queries": queries, "parts": parts}
 
 
@@ -109,3 +159,69 @@ def summary(result: retrieval.Retrieval) -> dict[str, float]:
         "mean_inp": result.mean_inp,
         "skipped": result.skipped,
     }
+
+
+def measure_parts(
+    config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]
+) -> dict[str, Any] | None:
+    """How well a network finds body parts: accurate, stable, distinct.
+
+    One clip of each tracklet is judged, with the stride of training where the tracklet is long
+    enough.  Half of the people serve to assign parts that were learned without labels to points;
+    the other half are measured, whatever the strategy.
+
+    Args:
+        config: of the run.
+        model: trained.
+        tracklets: of people not trained on; those with fewer frames than a clip, or without points,
+            do not count.
+
+    Returns:
+        "pck" (and "pck_parts", one a part), "spread" of the found places over the frames of a
+        clip and over people, "distinctness" and "extent"; see `part_metrics`.  None if the network
+        knows no parts, or nothing is known of where they are.
+    """
+    long = [t for t in tracklets if t.points is not None and len(t) >= config.clip_frames]
+    people = sorted({t.person for t in long})
+    if len(people) < 2:
+        return None
+    clips = [(tracklet, _clip(config, len(tracklet))) for tracklet in long]
+    batches = []
+    for first in range(0, len(clips), AT_ONCE):
+        parts = find_parts_of(config, model, clips[first : first + AT_ONCE])
+        if parts is None:
+            return None
+        batches.append(parts.maps)
+    maps = torch.cat(batches)  # [p t n h w]
+    truth = torch.stack(  # [p t n 2]
+        [
+            Points(*(field[taken] for field in tracklet.points)).labels()
+            for tracklet, taken in clips
+            if tracklet.points
+        ]
+    )
+
+    aspect = part_metrics.PERSON_ASPECT
+    judged = torch.tensor([people.index(t.person) % 2 == 1 for t in long])
+    found = part_metrics.locate(maps)
+    if config.strategy == "unsupervised":
+        seen, true = (rearrange(x[~judged], "p t n xy -> (p t) n xy") for x in (found, truth))
+        found = found[:, :, part_metrics.assign(seen, true, aspect=aspect)]
+    found, truth = found[judged], truth[judged]
+    flat_found, flat_truth = (rearrange(x, "p t n xy -> (p t) n xy") for x in (found, truth))
+    flat_maps = rearrange(maps[judged], "p t n h w -> (p t) n h w")
+    accuracy = part_metrics.pck(flat_found, flat_truth, aspect=aspect)
+    spread = part_metrics.spread(found, truth, aspect=aspect)
+    return {
+        "pck": accuracy.nanmean().item(),
+        "pck_parts": accuracy.tolist(),
+        "spread": {name: each.nanmean().item() for name, each in spread._asdict().items()},
+        "distinctness": part_metrics.distinctness(flat_maps),
+        "extent": part_metrics.extent(flat_maps).nanmean().item(),
+        "tracklets": int(judged.sum()),
+    }
+
+
+def _clip(config: RunConfig, length: int) -> list[int]:
+    stride = min(config.clip_stride, (length - 1) // max(config.clip_frames - 1, 1))
+    return [i * stride for i in range(config.clip_frames)]

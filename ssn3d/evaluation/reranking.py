@@ -1,4 +1,4 @@
-"""Near are those whom the same neighbours take for near: re-ranking, as in a row of Table 4.
+"""Re-ranking: items are near if they have the same neighbours.  One row of Table 4 uses it.
 
 Zhong, Zheng, Cao, Li, "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
 whose equations are cited below.  What it leaves open is settled as in its authors' MATLAB code, of
@@ -7,12 +7,12 @@ which most others are ports:
 - Queries are each other's neighbours too; the paper has one probe and the gallery.
 - An item is the first of its own neighbours: one more than the k1 others, but one of the k2.
 - Distances are squared, Eq. (1), and divided by the largest in their row, so that weights lie in
-  1/e..1.  "cosine" is this between unit vectors.
+  1/e..1.  With "cosine", embeddings are first scaled to length 1.
 - Half of an odd k1 is rounded down; ports to Python round it to even.
 
-Neighbours at one distance come in order, queries before gallery; there, as the sort has it.  In two
-things that code departs from the paper and this does not: Eq. (4) asks for at least two thirds (the
-code for more), and the weights of Eq. (7) stay as they are (there they are divided by their sum).
+Neighbours at equal distance keep their order, queries before gallery; in that code the order is the
+sort's.  Twice that code departs from the paper, and this module follows the paper: Eq. (4) asks for
+at least two thirds (the code for more), and the weights of Eq. (7) are not divided by their sum.
 """
 
 import torch
@@ -33,15 +33,16 @@ def rerank(
 ) -> Tensor:
     """Distances that are small between items whose k-reciprocal neighbours are the same.
 
-    Time goes into (q + g)^2 distances, which are never held all at once.  Memory, besides two
-    copies of the embeddings and the answer: about 60 bytes for each of `block`, and for each weight
-    that is not zero, some tens to hundreds for an item; below 1 GB for 13,000 items, as on MARS.
+    Most of the time goes into (q + g)^2 distances, which are never in memory all at once.  Memory,
+    besides two copies of the embeddings and the result: about 60 bytes for each distance of a
+    block, and as many for each weight that is not zero, of which an item has tens to hundreds;
+    below 1 GB for 13,000 items, as on MARS.
 
     Args:
         query: [q d] embeddings.
-        gallery: [g d] embeddings; whatever is junk takes part, so leave it out.
+        gallery: [g d] embeddings, without junk, which would influence the others.
         k1: how many others an item may be a reciprocal neighbour of, fewer than there are.
-        k2: how many neighbours, itself among them, lend an item their weights; 1 is itself only.
+        k2: over how many neighbours, itself included, the weights of an item are averaged.
         weight: lambda, the share of the original distance; 1 ranks by it alone.
         metric: of the original distance, "euclidean" or "cosine".
         block: about how many distances are held in memory at a time; changes no result.
@@ -78,14 +79,14 @@ def rerank(
 
 
 def _relative(distances: Tensor, farthest: Tensor) -> Tensor:
-    """Eq. (1) in 0..1; where all items are one, the farthest is at 0 and so are all."""
+    """Eq. (1), scaled to 0..1; all 0 where all items are equal."""
     return (distances / farthest.clamp(min=torch.finfo(torch.float32).tiny)).square()
 
 
 def _neighbours(items: Tensor, k1: int, rows: int) -> tuple[Tensor, Tensor]:
     """[p k] each item p, then its N(p, k1), nearest first, Eq. (2); [p] its largest distance."""
     position = torch.arange(len(items))
-    # pieces kept in a list would lie between the holes that blocks leave, and memory would grow
+    # allocated once: pieces in a list would fragment the memory
     near = torch.empty(len(items), k1 + 1, dtype=torch.long)
     farthest = torch.empty(len(items))
     for some in position.split(rows):

@@ -1,4 +1,4 @@
-"""What becomes of an embedding when a person is not where the box says; where two methods part."""
+"""How far an embedding moves when the person is shifted within the frame."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,11 +13,14 @@ from ssn3d.rng import one_thread
 
 
 def shifted(clips: Tensor, pixels: int) -> Tensor:
-    """Every other frame moved to the right, its left border repeated.
+    """Shift every other frame to the right and repeat its left border.
 
     Args:
         clips: [b t 3 H W].
         pixels: how far, 0 to W - 1.
+
+    Returns:
+        [b t 3 H W], a copy.
     """
     if not 0 <= pixels < clips.shape[-1]:
         raise ValueError(f"pixels must be 0 to {clips.shape[-1] - 1}, got {pixels}")
@@ -27,7 +30,7 @@ def shifted(clips: Tensor, pixels: int) -> Tensor:
     return moved
 
 
-def ways(
+def displacement(
     config: RunConfig, model: ReID, tracklets: Sequence[Tracklet], cells: Sequence[int]
 ) -> list[float]:
     """How far embeddings move when every other frame of a clip is shifted.
@@ -35,11 +38,12 @@ def ways(
     Args:
         config: of the run.
         model: trained, on the CPU; not of the supervised strategy, whose windows would stay behind.
-        tracklets: one clip of the first tracklet of each person is looked at, if it is long enough.
+        tracklets: one clip of each person is used, from the first tracklet that fills a clip.
         cells: by how many cells of the feature map to shift.
 
     Returns:
-        For each shift the way, as a share of the way to the nearest other person, mean over people.
+        For each shift the distance that the embedding moves, as a share of its distance to the
+        nearest other person, mean over people.
 
     Raises:
         ValueError: fewer than two people have a tracklet that fills a clip.
@@ -70,6 +74,9 @@ def crossings(one: Mapping[float, float], other: Mapping[float, float]) -> list[
     Args:
         one: heights over places.
         other: heights over the same places.
+
+    Returns:
+        Places, rising.
     """
     places = sorted(one)
     gaps = [one[place] - other[place] for place in places]

@@ -1,10 +1,10 @@
-"""The numbers of a study: what is left of the loss, how alike, accurate and stable parts are."""
+"""Measures of the SSN trained alone: its loss; how similar, accurate and stable its parts are."""
 
 import math
 from typing import Any, NamedTuple
 
 import torch
-from einops import rearrange
+from einops import einsum, rearrange
 from torch import Tensor
 
 from ssn3d.config import StudyConfig
@@ -16,22 +16,21 @@ from ssn3d.synthetic.pedestrians import Pedestrians
 from ssn3d.training.checkpoint import History
 from ssn3d.training.ssn_only import find_parts
 
-from . import part_metrics as alignment
-from .likeness import likeness
+from . import part_metrics
 
 LAST = 10
 """Steps that the final loss is the mean of: every step sees other samples."""
 
 
 class Windows(NamedTuple):
-    """The one window of each picture that each part looks at most."""
+    """For each part and picture, the window where the attention is highest."""
 
     points: Tensor
     """[k n 2] middles, as (x, y) in 0..1 of the picture."""
     pixels: Tensor
     """[k n 3 i j] in 0..1."""
-    surety: Tensor
-    """[k n] probability of the part in the 2nd round, had it this window alone."""
+    confidence: Tensor
+    """[k n] probability that the 2nd round gives the part for this window alone."""
 
 
 def measure(
@@ -40,7 +39,17 @@ def measure(
     material: Pictures | Pedestrians | None,
     history: History,
 ) -> dict[str, Any]:
-    """All that is stored of a trained network besides its weights; see the functions it calls."""
+    """All measures that are stored of a trained network.
+
+    Args:
+        config: of the run.
+        network: trained.
+        material: what it was trained on; None for random maps.
+        history: of its training.
+
+    Returns:
+        Loss and its chance level for random maps, else `pedestrian_metrics` or `amber_metrics`.
+    """
     if material is None:
         last = history["ssn"][-LAST:]
         return {"loss": sum(last) / len(last), "chance": math.log(config.parts)}
@@ -50,7 +59,7 @@ def measure(
 
 
 def amber_metrics(config: StudyConfig, network: PartFinder, frames: Tensor) -> dict[str, Any]:
-    """How alike the windows of a part are; see `likeness`.
+    """How similar the windows of a part are; see `similarity`.
 
     Args:
         config: of the run.
@@ -59,14 +68,71 @@ def amber_metrics(config: StudyConfig, network: PartFinder, frames: Tensor) -> d
     """
     windows = best_windows(config, network, frames).pixels
     mean_colour = frames.float().mean(dim=(0, 2, 3)) / 255
-    return {"similarity": likeness(windows - mean_colour[:, None, None])._asdict()}
+    return {"similarity": similarity(windows - mean_colour[:, None, None])._asdict()}
+
+
+class Similarity(NamedTuple):
+    """Mean cosines between windows of different pictures; see `similarity`."""
+
+    within: float
+    """Of windows of the same part."""
+    between: float
+    """Of windows of different parts."""
+    shuffled: list[float]
+    """`within` for each shuffle, which gives the windows of each picture to the parts by chance."""
+    pictures: list[float]
+    """For each picture, `within` less `between` of its windows against those of all others."""
+
+
+def similarity(windows: Tensor, *, shuffles: int = 100) -> Similarity:
+    """How similar the windows are that one part found in different pictures.  Figure 6.
+
+    Not in the paper, which lets the reader judge by eye.
+
+    Args:
+        windows: [k n c i j] the window of each part in k pictures, colours less the mean colour of
+            all pictures, so that a cosine of 0 only says "of the same series".
+        shuffles: how many times windows are given to parts by chance, for control.
+
+    Returns:
+        Cosines in -1..1; a window of exactly the mean colour counts as 0.
+    """
+    if windows.ndim != 5 or len(windows) < 2 or windows.shape[1] < 2:
+        raise ValueError(
+            "similarity: expected windows [k n c i j] of at least two parts in two pictures, got "
+            f"{tuple(windows.shape)}"
+        )
+    units = rearrange(windows.float(), "k n c i j -> k n (c i j)")
+    units = torch.nn.functional.normalize(units, dim=-1)
+    within, between = _cosines(units)
+    generator = torch.Generator().manual_seed(0)
+    rank = torch.rand(shuffles, *units.shape[:2], generator=generator).argsort(dim=-1)
+    shuffled = [
+        _cosines(units.take_along_dim(parts[..., None], dim=1))[0].mean().item() for parts in rank
+    ]
+    return Similarity(
+        within.mean().item(), between.mean().item(), shuffled, (within - between).tolist()
+    )
+
+
+def _cosines(units: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cosine of each picture's windows [k n d] with those of all other pictures.
+
+    Returns:
+        [k] of the same parts, and [k] of different parts.
+    """
+    k, n, _ = units.shape
+    others = units.sum(dim=0) - units  # [k n d]: the sum over all other pictures
+    own = einsum(units, others, "k n d, k n d -> k") / (k - 1)
+    every = einsum(units.sum(dim=1), others.sum(dim=1), "k d, k d -> k") / (k - 1)
+    return own / n, (every - own) / (n * (n - 1))
 
 
 def best_windows(config: StudyConfig, network: PartFinder, frames: Tensor) -> Windows:
-    """Where each part's map is highest in each picture, and what is to be seen there.
+    """Find where each part's map is highest in each picture, and cut out the window there.
 
     Args:
-        config: of the run; without a trunk, so that a cell of the map is a pixel.
+        config: of the run; without a backbone, so that a cell of the map is a pixel.
         network: trained.
         frames: [k 3 H W] uint8.
     """
@@ -87,7 +153,7 @@ def best_windows(config: StudyConfig, network: PartFinder, frames: Tensor) -> Wi
 def pedestrian_metrics(
     config: StudyConfig, network: PartFinder, people: Pedestrians
 ) -> dict[str, Any]:
-    """Accurate, stable, distinct: what the paper says of Figure 4, as numbers.
+    """How accurate, stable and distinct parts are: what the paper says of Figure 4, as numbers.
 
     All but `distinctness` and `extent` need the truth, which a user's own folder may lack.  Parts
     that were learned without labels are first assigned to points on the labelled pictures; what is
@@ -100,23 +166,25 @@ def pedestrian_metrics(
     """
     maps = _maps(network, people.frames)
     known = ~people.labels.isnan().any(-1).all(-1)  # labelled pictures
-    found = alignment.locate(maps)
+    found = part_metrics.locate(maps)
     metrics: dict[str, Any] = {
-        "distinctness": alignment.distinctness(maps[~known]),
-        "extent": alignment.extent(maps[~known]).tolist(),
+        "distinctness": part_metrics.distinctness(maps[~known]),
+        "extent": part_metrics.extent(maps[~known]).tolist(),
     }
     if people.truth is None:
         return metrics
     aspect = config.width / config.height
     parts = torch.arange(config.parts)
     if not config.labelled_steps:
-        parts = alignment.assign(found[known], people.labels[known], aspect=aspect)
+        parts = part_metrics.assign(found[known], people.labels[known], aspect=aspect)
     truth = people.truth[~known]
     guesses = {
         "found": found[~known][:, parts],
-        "prior": alignment.centre_prior(people.labels[known]).expand_as(truth),
+        "prior": part_metrics.centre_prior(people.labels[known]).expand_as(truth),
     }
-    accuracy = {name: alignment.pck(guess, truth, aspect=aspect) for name, guess in guesses.items()}
+    accuracy = {
+        name: part_metrics.pck(guess, truth, aspect=aspect) for name, guess in guesses.items()
+    }
     metrics |= {
         "parts": parts.tolist(),
         "pck": accuracy["found"].nanmean().item(),
@@ -134,13 +202,13 @@ def pedestrian_metrics(
         return metrics
     tracks = _maps(network, rearrange(people.tracks, "p t c h w -> (p t) c h w"))
     places = rearrange(
-        alignment.locate(tracks)[:, parts], "(p t) n xy -> p t n xy", p=len(people.tracks)
+        part_metrics.locate(tracks)[:, parts], "(p t) n xy -> p t n xy", p=len(people.tracks)
     )
     still = torch.full_like(places, 0.5)
     metrics["spread"], metrics["spread_of_points"] = (
         {
             name: value.nanmean().item()
-            for name, value in alignment.spread(guess, people.tracks_truth, aspect=aspect)
+            for name, value in part_metrics.spread(guess, people.tracks_truth, aspect=aspect)
             ._asdict()
             .items()
         }
@@ -155,6 +223,6 @@ def _maps(network: PartFinder, frames: Tensor) -> Tensor:
 
 def _share_found(found: Tensor, truth: Tensor, aspect: float) -> list[float]:
     """Of the visible points of each person who has any, the share that `pck` counts as correct."""
-    distance = alignment.distances(found, truth, aspect)
+    distance = part_metrics.distances(found, truth, aspect)
     visible = (~distance.isnan()).sum(dim=1)
-    return ((distance <= 0.1).sum(dim=1) / visible)[visible > 0].tolist()
+    return ((distance <= part_metrics.PCK_THRESHOLD).sum(dim=1) / visible)[visible > 0].tolist()

@@ -1,4 +1,4 @@
-"""Trunks: what turns a frame into the feature map that the SSN divides.  "CNN Backbones"."""
+"""Backbones: they turn a frame into a feature map.  Section "CNN Backbones"."""
 
 from typing import Literal, get_args
 from urllib.error import URLError
@@ -10,14 +10,14 @@ Backbone = Literal["small", "resnet34", "resnet50"]
 
 
 def backbone_named(name: Backbone, *, pretrained: bool = False) -> "SmallBackbone | ResNetBackbone":
-    """A trunk by its name; `.channels` says how many channels its maps have.
+    """Make a backbone; its `.channels` is the number of channels of its maps.
 
     Args:
         name: "small", "resnet34" or "resnet50".
         pretrained: start from torchvision's ImageNet weights; all else in ssn3d needs no network.
 
     Raises:
-        ValueError: no such trunk, or no ImageNet weights for it.
+        ValueError: no such backbone, or no ImageNet weights for it.
         ConnectionError: the weights are not on this machine and cannot be fetched.
     """
     if name not in get_args(Backbone):
@@ -26,7 +26,7 @@ def backbone_named(name: Backbone, *, pretrained: bool = False) -> "SmallBackbon
         return ResNetBackbone(name, pretrained=pretrained)
     if pretrained:
         raise ValueError(
-            'there are no ImageNet weights for the "small" trunk; set pretrained=False'
+            'there are no ImageNet weights for the "small" backbone; set pretrained=False'
         )
     return SmallBackbone()
 
@@ -86,7 +86,7 @@ class ResNetBackbone(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """A trunk behind the normalisation of colours that pretrained trunks expect."""
+    """A backbone behind the normalisation of colours that pretrained backbones expect."""
 
     mean: Tensor
     std: Tensor

@@ -1,4 +1,4 @@
-"""One 3D block for each part, over frames and the part's own window.
+"""3D convolutions for each part, over the frames and the window of the part.
 
 Section "3D Convolutional Network Block".
 """
@@ -12,7 +12,7 @@ Block = Literal["bottleneck", "plain"]
 
 
 class PartConv(nn.Module):
-    """n blocks that share nothing, computed as one: the parts are groups of grouped convolutions.
+    """n blocks without shared weights, computed as one grouped convolution with a group per part.
 
     Not in the paper: the block's layout, which only its Figure 1 shows and no text describes.
     "bottleneck" separates space and time (pseudo-3D); "plain" is one 3 x 3 x 3 convolution, which

@@ -1,4 +1,4 @@
-"""A re-identification network: a trunk sees frames, an aggregator makes one vector of a clip."""
+"""A re-identification network: a backbone for frames, an aggregator that embeds clips."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from .ssn import SSN, Parts
 
 
 class Output(NamedTuple):
-    """What a network says of a batch of clips, in training and in evaluation alike."""
+    """What a network returns for a batch of clips, in training and in evaluation."""
 
     embedding: Tensor
-    """[b d]; the nearer two embeddings, the likelier one person."""
+    """[b d]; clips of one person should have near embeddings."""
     parts: Parts | None
-    """Where the parts are and what they look like; None from aggregators that know no parts."""
+    """Where the parts are and their features; None from aggregators that know no parts."""
 
 
 class ReID(FrameEncoder):
-    """Trunk and aggregator.  Methods that are compared differ in the aggregator only."""
+    """Backbone and aggregator.  Methods that are compared differ in the aggregator only."""
 
     def __init__(self, backbone: nn.Module, aggregator: nn.Module):
         """backbone: [f 3 H W] -> [f c h w].  aggregator: ([b t c h w], points) -> Output."""
@@ -31,8 +31,8 @@ class ReID(FrameEncoder):
 
         Args:
             clips: [b t 3 H W] uint8, or float in 0..1.
-            points: [b t n 2] as (x, y) in 0..1 where an aggregator is told its parts (supervised
-                strategy).
+            points: [b t n 2] as (x, y) in 0..1, which replace the attention in the supervised
+                strategy.
         """
         features = self.features(rearrange(clips, "b t c h w -> (b t) c h w"))
         features = rearrange(features, "(b t) c h w -> b t c h w", b=len(clips))
@@ -49,7 +49,7 @@ class ReID(FrameEncoder):
 
 
 class PartFinder(FrameEncoder):
-    """A trunk and the SSN, no aggregator."""
+    """A backbone and the SSN, no aggregator."""
 
     def __init__(self, backbone: nn.Module, ssn: SSN):
         """backbone: [f 3 H W] -> [f c h w]; `nn.Identity()` feeds the colours to the SSN."""
@@ -68,5 +68,5 @@ class PartFinder(FrameEncoder):
         return self.in_maps(self.features(pictures))
 
     def in_maps(self, features: Tensor) -> Parts:
-        """The same, of feature maps [b c h w] that need no trunk."""
+        """Find the parts of feature maps [b c h w], without the backbone."""
         return self.ssn(rearrange(features, "b c h w -> b 1 c h w"))

@@ -1,4 +1,4 @@
-"""Self-separated network: n part maps per frame that must tell themselves apart.
+"""Self-separated network: it finds n parts in each frame, and each must differ from the others.
 
 Section "Self-Separated Network".
 """
@@ -28,7 +28,7 @@ class Parts(NamedTuple):
 
 
 class AttentionClassifier(nn.Module):
-    """Says which part a window shows, with the same weights in both rounds.
+    """Classifies which part a window shows, with the same weights in both rounds.
 
     Section "Attention Classifier", Eq. (1).
     """
@@ -101,7 +101,7 @@ class SSN(nn.Module):
         )
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Parts:
-        """Find the parts by attention, or take them where they are said to be.
+        """Find the parts by attention, or take them at given points.
 
         Args:
             features: [b t c h w] one feature map a frame.

@@ -1,4 +1,4 @@
-"""Windows of a feature map: their weighted sum under an attention map (Eq. 3), or one at a point.
+"""Windows of a feature map: their sum weighted by an attention map (Eq. 3), or one at a point.
 
 `padding="same"` surrounds the map with zeros so that every cell has a window around it; `"valid"`
 knows only the windows that lie inside.  Both read a window exactly as a convolution with that

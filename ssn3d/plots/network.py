@@ -62,7 +62,7 @@ def network(seen: Pass, parts: Sequence[str]) -> Figure:
         for x, pictures in columns:
             for k, picture in enumerate(pictures):
                 _picture(axis, picture, x, high - (k + 0.95) * tall, *size)
-        _box(axis, 0.84, low, 0.26, high - low, "trunk", turned=True)
+        _box(axis, 0.84, low, 0.26, high - low, "backbone", turned=True)
         for x in (0.6, 1.12, 1.85):
             _arrow(axis, (x, middle), (x + 0.2, middle))
         _arrow(axis, (2.3 + size[0], middle), (3.1, middle))
@@ -122,7 +122,7 @@ def two_rounds(seen: Pass, parts: Sequence[str]) -> Figure:
         for x, picture, title in ((0.1, pixels[0], "frame"), (1.3, features, "$X$")):
             _picture(axis, picture, x, 6.55, slim, 1)
             _text(axis, x + slim / 2, 6.45, title)
-        _box(axis, 0.72, 6.92, 0.46, 0.24, "trunk")
+        _box(axis, 0.72, 6.92, 0.46, 0.24, "backbone")
         start = _window(axis, seen, 1.3, 6.55, slim)
         _arrow(axis, (1.18, 7.04), (1.28, 7.04))
         _arrow(axis, start, (left - 0.03, 7.04))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ssn3d.config import RunConfig
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.evaluation.part_metrics import distances, locate
+from ssn3d.evaluation.part_metrics import PCK_THRESHOLD, distances, locate
 from ssn3d.models.reid import ReID
 from ssn3d.models.ssn import attention
 from ssn3d.models.windows import pool_windows, windows_at
@@ -79,7 +79,7 @@ def locate_parts(
     places = locate(inference.find_parts(config, model, tracklet, indices).maps[0])
     truth = tracklet.points.labels()[list(indices)]
     away = distances(places, truth, config.width / config.height)
-    return places, (away <= 0.1).float().where(~away.isnan(), torch.nan)
+    return places, (away <= PCK_THRESHOLD).float().where(~away.isnan(), torch.nan)
 
 
 def cut_patches(frames: Tensor, points: Tensor, window: int) -> NDArray[np.uint8]:

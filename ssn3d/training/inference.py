@@ -67,22 +67,23 @@ def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequ
     Returns:
         `Parts` with b = 1, float32.
     """
-    return find_parts_of(config, model, [(tracklet, list(indices))])
+    parts = find_parts_of(config, model, [(tracklet, list(indices))])
+    if parts is None:
+        raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
+    return parts
 
 
 def find_parts_of(
     config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]]
-) -> Parts:
-    """As `find_parts`, in several clips of one length: b of them, on the CPU.
+) -> Parts | None:
+    """As `find_parts`, in b clips of one length, on the CPU; None if the network knows no parts.
 
     Raises:
-        ValueError: the network knows no parts, or a tracklet lacks the points it takes them from.
+        ValueError: a tracklet lacks the points that the strategy takes parts from.
     """
     device = next(model.parameters()).device
     with one_thread(device), torch.inference_mode():
         frames, points = load_clips(config, clips)
         points = None if points is None else points.to(device)
         parts = model.eval()(frames.to(device), points).parts
-    if parts is None:
-        raise ValueError(f"the aggregator {config.aggregator!r} knows no parts")
-    return Parts(*(field.cpu() for field in parts))
+    return None if parts is None else Parts(*(field.cpu() for field in parts))

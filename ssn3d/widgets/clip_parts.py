@@ -12,7 +12,7 @@ from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import covering_clips, resized_frames
 from ssn3d.datasets.keypoints import PARTS
 from ssn3d.datasets.tracklets import Tracklet
-from ssn3d.evaluation.part_metrics import distances, locate
+from ssn3d.evaluation.part_metrics import PERSON_ASPECT, distances, locate
 from ssn3d.models.reid import ReID
 from ssn3d.training.inference import find_parts
 
@@ -110,5 +110,5 @@ def mean_distance(clip: ClipParts, frame: int, parts: Sequence[int]) -> float:
         return float("nan")
     row = frame - clip.first
     found, truth = (torch.from_numpy(p[row, list(parts)]) for p in (clip.points, clip.truth))
-    apart = distances(found, truth, aspect=0.5)  # people are half as wide as high
+    apart = distances(found, truth, aspect=PERSON_ASPECT)
     return apart[apart.isfinite()].mean().item()

@@ -23,7 +23,7 @@ from torch.backends.cpu import get_cpu_capability
 
 from ssn3d import cli, data, runs
 from ssn3d.config import DATASETS, SCALES, RunConfig, replicates
-from ssn3d.evaluation import reid as evaluation
+from ssn3d.evaluation import reid
 from ssn3d.runs import Run
 from tests.benchmarks.harness import start
 
@@ -48,7 +48,7 @@ class Tested(NamedTuple):
     vectors: Any
     """[q+g d] of the queries, then of the gallery; NumPy's, to travel between processes whole."""
     scores: dict[str, float]
-    """See `evaluation.summary`."""
+    """See `reid.summary`."""
 
 
 def under(
@@ -64,8 +64,8 @@ def test(made: list[Run[RunConfig]]) -> list[Tested]:
     results = []
     for run in made:
         split = data.split_of(run.config)
-        sides = evaluation.embed_lists(run.config, run.model(), split)
-        scores = evaluation.summary(evaluation.score(run.config, split, *sides))
+        sides = reid.embed_lists(run.config, run.model(), split)
+        scores = reid.summary(reid.score(run.config, split, *sides))
         results.append(Tested(torch.cat(sides).numpy(), scores))
     return results
 

@@ -28,7 +28,7 @@ from ssn3d import data, runs
 from ssn3d.config import RunConfig
 from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Split
-from ssn3d.evaluation import complexity as costs
+from ssn3d.evaluation import complexity
 from ssn3d.paper import tables
 from ssn3d.plots import style as plots
 from ssn3d.reproduce import results
@@ -94,7 +94,7 @@ def measured(
         "faster quartile": 1 / low,
         "waiting for data": sum(Watched.waited[warm:]) / sum(times),
         "10^12 operations a second": per_step / middle / 1e12,
-        "GiB": costs.peak_memory(device) / 2**30,
+        "GiB": complexity.peak_memory(device) / 2**30,
         "first step, seconds": ends[1] - ends[0],
         "150 epochs of MARS, minutes": 150 * STEPS["mars"] * middle / 60,
     }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ssn3d import data
 from ssn3d.config import DATASETS, RunConfig
-from ssn3d.evaluation import complexity as costs
+from ssn3d.evaluation import complexity
 from ssn3d.paper.methods import OURS, methods
 from ssn3d.reproduce import results
 
@@ -171,14 +171,14 @@ class Cost(NamedTuple):
 
 def cost(config: RunConfig) -> Cost:
     """Counted: a step's gradients take twice as many operations as its forward pass."""
-    clip = costs.count(config).operations
+    clip = complexity.count(config).flops
     labelled = config.labelled_per_clip if config.strategy == "semi-supervised" else 0
-    # labelled frames go through the trunk, which is all that average pooling computes
-    trunk = costs.count(
+    # labelled frames go through the backbone, which is all that average pooling computes
+    backbone = complexity.count(
         RunConfig.preset("paper", config.dataset, aggregator="average", strategy="unsupervised")
-    ).operations
+    ).flops
     clips = config.ids_per_batch * config.clips_per_id
-    step = 3 * clips * (clip + trunk * labelled / config.clip_frames)
+    step = 3 * clips * (clip + backbone * labelled / config.clip_frames)
     return Cost(
         config.epochs * STEPS[config.dataset] * step,
         TEST_FRAMES[config.dataset] / config.clip_frames * clip,

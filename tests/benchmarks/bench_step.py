@@ -1,4 +1,4 @@
-"""A training step of SSN3D against its trunk alone, forward and backward, at the paper's sizes."""
+"""A training step of SSN3D against its backbone alone, forward and backward, at paper scale."""
 
 import torch
 from einops import rearrange
@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssn3d import losses
 from ssn3d.config import RunConfig
 from ssn3d.models.reid import ReID
-from ssn3d.training import reid as train
+from ssn3d.training.reid import build
 from tests.benchmarks.harness import Work, race, start, verdict
 
 PEOPLE, EACH = 2, 2
@@ -17,9 +17,9 @@ CONFIG = RunConfig.preset("paper", "mars", pretrained=False, strategy="unsupervi
 
 
 def network() -> ReID:
-    """Random weights, in training mode, the trunk's laid out as in training."""
+    """Random weights, in training mode, the backbone's laid out as in training."""
     torch.manual_seed(0)
-    model = train.build(CONFIG).train()
+    model = build(CONFIG).train()
     model.backbone.to(memory_format=torch.channels_last)
     return model
 
@@ -46,7 +46,7 @@ def without_loss(model: ReID, clips: Tensor) -> None:
     (output.embedding.sum() + output.parts.logits.sum()).backward()
 
 
-def trunk_alone(model: ReID, clips: Tensor) -> None:
+def backbone_alone(model: ReID, clips: Tensor) -> None:
     """The gradients of its weights, from the sum of the features."""
     model.features(rearrange(clips, "b t ... -> (b t) ...")).sum().backward()
 
@@ -85,12 +85,12 @@ def main() -> None:
     start(f"a step of SSN3D, {frames} frames of {CONFIG.height} x {CONFIG.width}, ResNet-50")
     with torch.device("meta"):
         model, (clips, _) = network(), batch()
-        alone = multiplications(lambda: trunk_alone(model, clips))
+        alone = multiplications(lambda: backbone_alone(model, clips))
         ratio = multiplications(lambda: without_loss(model, clips)) / alone
-        line = f"multiplications of the trunk: {alone / 1e9:.0f} billion"
+        line = f"multiplications of the backbone: {alone / 1e9:.0f} billion"
         verdict(line, [ratio] * 3, "as many", at_most=1.35)
         for name, work in pieces(model, clips).items():
-            print(f"  {name}: {multiplications(work) / alone:.3f} of the trunk's")
+            print(f"  {name}: {multiplications(work) / alone:.3f} of the backbone's")
     model, (clips, people) = network(), batch()
     for precision in (torch.float32, torch.bfloat16):
 
@@ -99,9 +99,9 @@ def main() -> None:
                 work()
 
         race(
-            f"{precision}, step against trunk",
+            f"{precision}, step against backbone",
             lambda: cast(lambda: whole(model, clips, people)),
-            lambda: cast(lambda: trunk_alone(model, clips)),
+            lambda: cast(lambda: backbone_alone(model, clips)),
             rounds=5,
             cost=1.35,
         )
@@ -109,9 +109,9 @@ def main() -> None:
             works = pieces(model, clips)
         for name, work in works.items():
             race(
-                f"  {name} against trunk",
+                f"  {name} against backbone",
                 lambda work=work: cast(work),
-                lambda: cast(lambda: trunk_alone(model, clips)),
+                lambda: cast(lambda: backbone_alone(model, clips)),
                 rounds=3,
             )
 

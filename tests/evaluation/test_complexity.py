@@ -5,21 +5,21 @@ import pytest
 import torch
 
 from ssn3d.config import RunConfig
-from ssn3d.evaluation import complexity as costs
+from ssn3d.evaluation.complexity import count
 from ssn3d.runs.store import clips_per_second
-from ssn3d.training import reid as train
+from ssn3d.training.reid import build
 
 
 @pytest.mark.parametrize("aggregator", ["ssn3d", "average"])
-def test_weights_are_those_of_the_network(tiny_config, aggregator):
+def test_parameters_are_those_of_the_network(tiny_config, aggregator):
     config = replace(tiny_config, aggregator=aggregator)
-    network = train.build(config)
-    cost = costs.count(config)
-    assert cost.weights == sum(weight.numel() for weight in network.parameters())
+    network = build(config)
+    cost = count(config)
+    assert cost.parameters == sum(weight.numel() for weight in network.parameters())
     assert cost.aggregator == sum(weight.numel() for weight in network.aggregator.parameters())
 
 
-def test_operations_of_the_mean_are_those_of_its_convolutions_and_its_layer(tiny_config):
+def test_flops_of_the_mean_are_those_of_its_convolutions_and_its_layer(tiny_config):
     config = replace(tiny_config, aggregator="average")
     height, width = config.height // 2, config.width // 2
     layers = [(3, 16, 1), (16, 32, 2), (32, 64, 2), (64, 64, 2)]  # channels, and how much smaller
@@ -27,17 +27,17 @@ def test_operations_of_the_mean_are_those_of_its_convolutions_and_its_layer(tiny
         9 * source * out * (height // by) * (width // by) for source, out, by in layers
     )
     expected = 2 * (config.clip_frames * convolutions + 64 * config.embedding)
-    assert costs.count(config).operations == expected
+    assert count(config).flops == expected
 
 
-def test_counting_the_papers_network_makes_and_fetches_no_weights(monkeypatch):
+def test_counting_the_papers_network_makes_and_fetches_no_parameters(monkeypatch):
     def fetch(*_, **__):
         raise AssertionError("weights were fetched")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetch)
-    cost = costs.count(RunConfig.preset("paper", "mars"))
-    assert cost.weights > 20e6
-    assert cost.operations > 15e9
+    cost = count(RunConfig.preset("paper", "mars"))
+    assert cost.parameters > 20e6
+    assert cost.flops > 15e9
 
 
 def test_speed_is_the_median_over_runs():

@@ -3,23 +3,27 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssn3d.datasets.tracklets import Split
-from ssn3d.evaluation import reid as evaluation
-from ssn3d.evaluation import retrieval
+from ssn3d.datasets.keypoints import Points
+from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.evaluation import reid, retrieval
 from ssn3d.evaluation.reranking import rerank
+from ssn3d.models.ssn import Parts
 from ssn3d.training import inference
+
+H, W = 8, 4
+"""Rows and columns of the oracle's maps."""
 
 
 def test_scores_follow_from_the_embeddings(tiny_config, tiny_split, trained, monkeypatch):
     people = {tracklet.person for tracklet in tiny_split.query}
     monkeypatch.setattr(
-        evaluation,
+        reid,
         "embed",
         lambda config, model, tracklets, device: torch.tensor(
             [[float(t.person)] for t in tracklets]
         ),
     )
-    result = evaluation.evaluate(tiny_config, trained[0], tiny_split)
+    result = reid.evaluate(tiny_config, trained[0], tiny_split)
     assert (result.mean_ap, result.skipped, len(result.queries)) == (1.0, 0, len(people))
 
 
@@ -31,9 +35,9 @@ def test_queries_in_the_gallery_are_embedded_once(tiny_config, tiny_split, train
         seen.extend(tracklets)
         return embed(config, model, tracklets, **rest)
 
-    monkeypatch.setattr(evaluation, "embed", watched)
+    monkeypatch.setattr(reid, "embed", watched)
     both = [*tiny_split.gallery, *tiny_split.query]
-    evaluation.evaluate(tiny_config, trained[0], Split([], tiny_split.query, both))
+    reid.evaluate(tiny_config, trained[0], Split([], tiny_split.query, both))
     assert len(seen) == len(both)
 
 
@@ -50,11 +54,11 @@ def test_queries_in_the_gallery_are_embedded_once(tiny_config, tiny_split, train
 def test_lists_that_cannot_be_scored_are_refused_before_any_work(
     tiny_config, tiny_split, monkeypatch, ask, query, gallery, said
 ):
-    monkeypatch.setattr(evaluation, "embed", lambda *_, **__: pytest.fail("embedded too early"))
+    monkeypatch.setattr(reid, "embed", lambda *_, **__: pytest.fail("embedded too early"))
     split = Split([], tiny_split.query[query], tiny_split.gallery[gallery])
     arguments = (tiny_config, None, split) if ask == "evaluate" else (tiny_config, split)
     with pytest.raises(ValueError, match=said):
-        getattr(evaluation, ask)(*arguments)
+        getattr(reid, ask)(*arguments)
 
 
 def test_supervised_tracklets_without_points_are_refused(tiny_config, tiny_split, trained):
@@ -62,15 +66,15 @@ def test_supervised_tracklets_without_points_are_refused(tiny_config, tiny_split
     bare = [replace(tracklet, points=None) for tracklet in tiny_split.query]
     said = r"3 of 6 tracklets have none; add them \(points.npz\)"
     with pytest.raises(ValueError, match=said):
-        evaluation.check(config, Split([], bare, tiny_split.gallery))
+        reid.check(config, Split([], bare, tiny_split.gallery))
     with pytest.raises(ValueError, match="3 of 3 tracklets have none"):
         inference.embed(config, trained[0], bare)
     assert len(inference.embed(tiny_config, trained[0], bare)) == 3
 
 
 def test_a_summary_says_who_was_found_at_which_rank(tiny_config, tiny_split, trained):
-    scores = evaluation.measure(tiny_config, trained[0], tiny_split)
-    assert scores["top1"] == float(evaluation.evaluate(tiny_config, trained[0], tiny_split).cmc[0])
+    scores = reid.measure(tiny_config, trained[0], tiny_split)
+    assert scores["top1"] == float(reid.evaluate(tiny_config, trained[0], tiny_split).cmc[0])
     queries = scores["queries"]
     assert queries["person"] == [tracklet.person for tracklet in tiny_split.query]
     assert scores["top1"] == pytest.approx(queries["first_rank"].count(1) / 3)
@@ -79,7 +83,7 @@ def test_a_summary_says_who_was_found_at_which_rank(tiny_config, tiny_split, tra
 
 
 def test_reranked_scores_stand_beside_the_others(tiny_config, tiny_split, trained):
-    vectors = evaluation.embed_lists(tiny_config, trained[0], tiny_split)
+    vectors = reid.embed_lists(tiny_config, trained[0], tiny_split)
     people, cameras = (
         [torch.tensor([getattr(t, field) for t in side]) for side in tiny_split[1:]]
         for field in ("person", "camera")
@@ -87,6 +91,93 @@ def test_reranked_scores_stand_beside_the_others(tiny_config, tiny_split, traine
     others = sum(map(len, tiny_split[1:])) - 1
     distances = rerank(*vectors, k1=min(20, others), k2=min(6, others))
     expected = retrieval.evaluate(*vectors, *people, *cameras, distances=distances)
-    measured = evaluation.measure(tiny_config, trained[0], tiny_split)["reranked"]
+    measured = reid.measure(tiny_config, trained[0], tiny_split)["reranked"]
     assert measured["mean_ap"] == pytest.approx(expected.mean_ap)
     assert measured["top1"] == pytest.approx(float(expected.cmc[0]))
+
+
+@pytest.fixture
+def config(tiny_config):
+    return replace(tiny_config, clip_frames=2, clip_stride=3, test_frames=2)
+
+
+def tracklet(person: int, cells: list[list[int]]) -> Tracklet:
+    """Four frames; part n of frame t stands in cell `cells[t][n]`, and the first pixels say so."""
+    cells = torch.tensor(cells)
+    frames = torch.zeros(len(cells), 3, 16, 16, dtype=torch.uint8)
+    frames[:, 0, 0, :9] = cells
+    points = torch.stack([cells % W + 0.5, cells // W + 0.5], -1) / torch.tensor([W, H])
+    seen = torch.ones(len(cells), 9, dtype=torch.bool)
+    return Tracklet(frames, person, 1, Points(points, points, seen))
+
+
+@pytest.fixture
+def people():
+    generator = torch.Generator().manual_seed(0)
+    return [
+        tracklet(
+            person, [torch.randperm(H * W, generator=generator)[:9].tolist() for _ in range(4)]
+        )
+        for person in range(6)
+    ]
+
+
+@pytest.fixture
+def oracle(monkeypatch):
+    """A network that sees each part where the frame says, in an order that may be turned."""
+    network = torch.nn.Module()
+
+    def look(config, model, clips):
+        shown = torch.stack([tracklet.frames[taken, 0, 0, :9] for tracklet, taken in clips])
+        cells = shown.long().roll(network.turn, dims=2)
+        maps = torch.nn.functional.one_hot(cells, H * W).float().reshape(len(clips), -1, 9, H, W)
+        return Parts(maps, maps, maps)
+
+    monkeypatch.setattr(reid, "find_parts_of", look)
+    network.turn = 0
+    return network
+
+
+def test_parts_that_are_where_they_should_be(config, people, oracle):
+    found = reid.measure_parts(config, oracle, people)
+    assert found["pck"] == 1
+    assert found["spread"] == pytest.approx({"frames": 0, "people": 0}, abs=1e-6)
+    assert found["distinctness"] == 1
+    assert found["extent"] == pytest.approx(1 / (H * W))
+    assert found["tracklets"] == 3  # every other person
+
+
+def test_only_parts_without_labels_are_assigned_to_points(config, people, oracle):
+    oracle.turn = 1
+    named = reid.measure_parts(config, oracle, people)
+    free = reid.measure_parts(replace(config, strategy="unsupervised"), oracle, people)
+    assert named["pck"] < 0.5
+    assert free["pck"] == 1
+
+
+def test_points_that_cannot_be_seen_do_not_count(config, people, oracle):
+    oracle.turn = 1  # all wrong, if anybody looked
+    hidden = [
+        replace(t, points=t.points._replace(visible=torch.zeros(4, 9, dtype=torch.bool)))
+        if t.person % 2
+        else t
+        for t in people
+    ]
+    found = reid.measure_parts(config, oracle, hidden[1:2] + people[:1])
+    assert found["pck"] != found["pck"]  # nothing is left to count
+
+
+def test_nothing_is_said_where_nothing_is_known(config, people, oracle, monkeypatch):
+    bare = [replace(t, points=None) for t in people]
+    assert reid.measure_parts(config, oracle, bare) is None
+    longer = replace(config, clip_frames=5, test_frames=5)
+    assert reid.measure_parts(longer, oracle, people) is None
+    assert reid.measure_parts(replace(config, clip_stride=99), oracle, people)["pck"] == 1
+    monkeypatch.setattr(reid, "find_parts_of", lambda *_: None)
+    assert reid.measure_parts(config, oracle, people) is None
+
+
+def test_a_real_network_is_measured(tiny_config, tiny_split, trained):
+    found = reid.measure_parts(replace(tiny_config, clip_stride=2), trained[0], tiny_split.query)
+    assert 0 <= found["pck"] <= 1
+    assert len(found["pck_parts"]) == 9

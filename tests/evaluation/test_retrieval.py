@@ -16,6 +16,12 @@ from ssn3d.evaluation.retrieval import Retrieval, comparable, evaluate, pairwise
 quick = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 
 
+@pytest.fixture(autouse=True)
+def usual_block(monkeypatch):
+    """Tests may set BLOCK as they like."""
+    monkeypatch.setattr(retrieval, "BLOCK", retrieval.BLOCK)
+
+
 class Case(NamedTuple):
     """What `evaluate` takes, as lists."""
 
@@ -97,12 +103,13 @@ def cases(draw) -> Case:
 @quick
 @given(case=cases(), block=st.sampled_from([1, 30, 2**22]))
 def test_evaluate_equals_a_loop_over_queries_and_gallery(case, block):
+    retrieval.BLOCK = block
     ranks = {q: found for q in range(len(case.query)) if (found := match_ranks(case, q))}
     if not ranks:
         with pytest.raises(ValueError, match="has a match in the gallery"):
-            case.evaluate(block=block)
+            case.evaluate()
         return
-    result = case.evaluate(block=block)
+    result = case.evaluate()
     precisions = [mean(i / r for i, r in enumerate(found, 1)) for found in ranks.values()]
     firsts = [found[0] for found in ranks.values()]
     assert result.queries.tolist() == list(ranks)
@@ -228,14 +235,10 @@ def test_equal_embeddings_are_ties_however_many_queries_are_ranked_at_a_time(met
     person, camera = torch.zeros(20, dtype=torch.long), torch.ones(20, dtype=torch.long)
     people, cameras = torch.arange(1, 302), torch.full((301,), 2)
     people[-7:] = 0  # of the 43 equals of every kind, the last is a match
-    alone, together = (
-        evaluate(
-            *(query + offset, gallery + offset, person, people, camera, cameras),
-            metric=metric,
-            block=block,
-        )
-        for block in (1, 2**22)
-    )
+    sides = query + offset, gallery + offset, person, people, camera, cameras
+    together = evaluate(*sides, metric=metric)
+    retrieval.BLOCK = 1
+    alone = evaluate(*sides, metric=metric)
     assert (together.first_rank == 43).all()
     for one, other in zip(alone, together, strict=True):
         assert_close(one, other, rtol=0, atol=0)
@@ -395,8 +398,9 @@ def hard_sides(draw) -> list[Tensor]:
 @quick
 @given(sides=hard_sides(), block=st.sampled_from([1, 300, 2**21]), cosine=st.booleans())
 def test_ranks_are_those_of_sorting_exact_distances(sides, block, cosine):
+    retrieval.BLOCK = block
     metric = "cosine" if cosine else "euclidean"
-    result = evaluate(*sides, block=block, metric=metric)
+    result = evaluate(*sides, metric=metric)
     twin = slow_twin(*comparable(*sides[:2], metric), *sides[2:])
     for found, expected in zip((result.first_rank, result.ap, result.shown), twin, strict=True):
         assert torch.equal(found, expected)
@@ -405,8 +409,9 @@ def test_ranks_are_those_of_sorting_exact_distances(sides, block, cosine):
 @quick
 @given(sides=hard_sides(), block=st.sampled_from([1, 300, 2**21]))
 def test_ranks_by_given_distances_are_those_of_sorting_them(sides, block):
+    retrieval.BLOCK = block
     distances = pairwise(*sides[:2]).clamp(max=1e30).mul(8).round() / 8
-    result = evaluate(*sides, block=block, distances=distances)
+    result = evaluate(*sides, distances=distances)
     twin = slow_twin(*sides, distances)
     for found, expected in zip((result.first_rank, result.ap, result.shown), twin, strict=True):
         assert torch.equal(found, expected)
@@ -426,12 +431,13 @@ def test_results_depend_neither_on_the_block_nor_on_the_number_of_threads():
     query, gallery = kinds[:60], kinds.repeat(3, 1)
     sides = query, gallery, torch.arange(60) % 7, torch.arange(2700) % 11, torch.zeros(60)
     cameras = torch.arange(2700) % 3
-    one = evaluate(*sides, cameras, block=1)
     torch.set_num_threads(2)
     try:
         other = evaluate(*sides, cameras)
     finally:
         torch.set_num_threads(1)
+    retrieval.BLOCK = 1
+    one = evaluate(*sides, cameras)
     for alone, together in zip(one, other, strict=True):
         assert_close(alone, together, rtol=0, atol=0)
 

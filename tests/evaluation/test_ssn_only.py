@@ -3,10 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cosine_similarity
 
 from ssn3d import data, runs
 from ssn3d.config import StudyConfig
-from ssn3d.evaluation import ssn_only as study_metrics
+from ssn3d.evaluation.ssn_only import best_windows, pedestrian_metrics, similarity
 from ssn3d.synthetic.pedestrians import Pedestrians
 
 SMOKE = {
@@ -65,7 +68,7 @@ CONFIG = StudyConfig.preset("smoke", "pedestrians", height=16, width=8, parts=2)
 
 
 def test_parts_that_are_where_they_should_be_are_accurate_and_distinct(people):
-    metrics = study_metrics.pedestrian_metrics(CONFIG, Oracle(), people)
+    metrics = pedestrian_metrics(CONFIG, Oracle(), people)
     assert metrics["pck"] == 1
     assert metrics["people"]["correct"] == [1.0] * 4
     assert metrics["distinctness"] == 1
@@ -76,7 +79,7 @@ def test_parts_that_are_where_they_should_be_are_accurate_and_distinct(people):
 
 def test_labelled_pictures_do_not_count(people):
     people.truth[:2] = 0.5  # wrong, if anybody looked
-    assert study_metrics.pedestrian_metrics(CONFIG, Oracle(), people)["pck"] == 1
+    assert pedestrian_metrics(CONFIG, Oracle(), people)["pck"] == 1
 
 
 def test_unsupervised_parts_are_matched_to_points_on_the_labelled_pictures(people):
@@ -84,13 +87,13 @@ def test_unsupervised_parts_are_matched_to_points_on_the_labelled_pictures(peopl
         labels=people.labels.flip(1), truth=people.truth.flip(1), tracks=None, tracks_truth=None
     )
     free = replace(CONFIG, strategy="unsupervised", labelled_steps=0)
-    metrics = study_metrics.pedestrian_metrics(free, Oracle(), swapped)
+    metrics = pedestrian_metrics(free, Oracle(), swapped)
     assert (metrics["parts"], metrics["pck"]) == ([1, 0], 1)
-    assert study_metrics.pedestrian_metrics(CONFIG, Oracle(), swapped)["pck"] < 1
+    assert pedestrian_metrics(CONFIG, Oracle(), swapped)["pck"] < 1
 
 
 def test_without_truth_only_what_needs_none_is_measured(people):
-    metrics = study_metrics.pedestrian_metrics(CONFIG, Oracle(), people._replace(truth=None))
+    metrics = pedestrian_metrics(CONFIG, Oracle(), people._replace(truth=None))
     assert set(metrics) == {"distinctness", "extent"}
 
 
@@ -98,7 +101,7 @@ def test_the_best_window_is_where_the_map_is_highest(store):
     config = SMOKE["amber"]
     frames = data.pictures_of(config).frames
     network = runs.load_or_train(config).model()
-    found = study_metrics.best_windows(config, network, frames)
+    found = best_windows(config, network, frames)
     k, n, window = len(frames), config.parts, config.window
     assert found.pixels.shape == (k, n, 3, window, window)
     with torch.inference_mode():
@@ -113,4 +116,57 @@ def test_the_best_window_is_where_the_map_is_highest(store):
             assert (x * config.width, y * config.height) == pytest.approx(
                 (left + window / 2, top + window / 2)
             )
-    assert 0 < found.surety.min() <= found.surety.max() < 1
+    assert 0 < found.confidence.min() <= found.confidence.max() < 1
+
+
+def random_windows(k: int, n: int, seed: int) -> torch.Tensor:
+    return torch.randn(k, n, 3, 2, 2, generator=torch.Generator().manual_seed(seed))
+
+
+@given(st.integers(2, 5), st.integers(2, 4), st.integers(0, 100))
+def test_it_is_the_mean_cosine_of_windows_of_different_pictures(k, n, seed):
+    shown = random_windows(k, n, seed)
+    within, between = [], []
+    for a in range(k):
+        for b in range(k):
+            for i in range(n):
+                for j in range(n):
+                    cosine = cosine_similarity(shown[a, i].flatten(), shown[b, j].flatten(), dim=0)
+                    if a != b:
+                        (within if i == j else between).append(cosine)
+    found = similarity(shown, shuffles=1)
+    assert found.within == pytest.approx(torch.stack(within).mean().item(), abs=1e-5)
+    assert found.between == pytest.approx(torch.stack(between).mean().item(), abs=1e-5)
+    assert sum(found.pictures) / k == pytest.approx(found.within - found.between, abs=1e-5)
+
+
+def test_parts_that_look_the_same_everywhere_are_all_alike():
+    shown = random_windows(1, 3, 0).expand(6, -1, -1, -1, -1)
+    found = similarity(shown)
+    assert found.within == pytest.approx(1)
+    assert max(found.shuffled) < 0.9
+
+
+def test_noise_is_no_more_alike_within_a_part_than_if_parts_were_drawn():
+    found = similarity(random_windows(40, 5, 1), shuffles=200)
+    shuffled = torch.tensor(found.shuffled)
+    assert abs(found.within - shuffled.mean()) < 3 * shuffled.std()
+
+
+def test_a_shuffle_keeps_the_windows_of_each_picture():
+    shown = random_windows(2, 2, 3)
+    shown[:, 1] = shown[:, 0]  # any order is the same
+    found = similarity(shown, shuffles=5)
+    assert found.shuffled == pytest.approx([found.within] * 5)
+
+
+def test_a_window_without_colour_of_its_own_counts_as_unlike():
+    shown = random_windows(3, 2, 0)
+    shown[:, 0] = 0
+    assert similarity(shown).between == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 3, 2, 2), (3, 1, 3, 2, 2), (3, 3, 2)])
+def test_too_few_windows_to_compare_are_refused(shape):
+    with pytest.raises(ValueError, match="at least two parts in two pictures, got"):
+        similarity(torch.zeros(shape))

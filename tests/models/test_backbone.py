@@ -6,13 +6,13 @@ import torch
 from ssn3d.models.backbone import ResNetBackbone, SmallBackbone, backbone_named
 
 
-def test_the_small_trunk_makes_the_map_of_the_paper_from_a_small_frame():
+def test_the_small_backbone_makes_the_map_of_the_paper_from_a_small_frame():
     backbone = backbone_named("small")
     assert isinstance(backbone, SmallBackbone)
     assert backbone(torch.zeros(2, 3, 64, 32)).shape == (2, backbone.channels, 16, 8)
 
 
-def test_the_small_trunk_has_the_widths_it_is_given():
+def test_the_small_backbone_has_the_widths_it_is_given():
     backbone = SmallBackbone((3, 4, 5, 6))
     assert backbone.channels == 6
     assert backbone(torch.zeros(1, 3, 16, 16)).shape == (1, 6, 4, 4)
@@ -46,11 +46,11 @@ def test_imagenet_weights_without_a_network_say_what_to_do(monkeypatch, error):
         backbone_named("resnet50", pretrained=True)
 
 
-def test_the_small_trunk_has_no_imagenet_weights():
-    with pytest.raises(ValueError, match='no ImageNet weights for the "small" trunk'):
+def test_the_small_backbone_has_no_imagenet_weights():
+    with pytest.raises(ValueError, match='no ImageNet weights for the "small" backbone'):
         backbone_named("small", pretrained=True)
 
 
-def test_an_unknown_trunk_is_refused():
+def test_an_unknown_backbone_is_refused():
     with pytest.raises(ValueError, match="one of small, resnet34, resnet50; got 'resnet18'"):
         backbone_named("resnet18")

@@ -9,7 +9,7 @@ import torch
 from ssn3d import data
 from ssn3d.datasets import ilids_vid
 from ssn3d.datasets.clips import IdentitySampler
-from ssn3d.evaluation import reid as evaluation
+from ssn3d.evaluation import reid
 from ssn3d.models.reid import ReID
 from ssn3d.training import inference
 from ssn3d.training import reid as train
@@ -102,7 +102,7 @@ def test_the_number_of_threads_changes_nothing_and_is_restored(
 def test_training_and_testing_leave_the_global_random_state_alone(tiny_config, tiny_split):
     before = torch.get_rng_state()
     network, _ = train.fit(tiny_config, tiny_split.train)
-    evaluation.evaluate(tiny_config, network, tiny_split)
+    reid.evaluate(tiny_config, network, tiny_split)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -120,7 +120,7 @@ def test_every_strategy_trains_and_tests(tiny_config, tiny_split, strategy, shar
     network, history = train.fit(config, tiny_split.train)
     assert not network.training
     assert ("ssn" in history) == (strategy != "supervised")
-    result = evaluation.evaluate(config, network, tiny_split)
+    result = reid.evaluate(config, network, tiny_split)
     assert result.cmc[-1] == 1
 
 

@@ -1,4 +1,4 @@
-"""Aggregators: what joins the frames of a clip, and all that the compared methods differ in."""
+"""Aggregators: they turn the frames of a clip into one embedding.  Each method has its own."""
 
 from torch import nn
 

@@ -1,10 +1,9 @@
-"""Neighbouring frames are registered to each other, then convolved over time.  AP3D, ECCV 2020.
+"""Neighbouring frames are aligned to each other, then convolved over time.  AP3D, ECCV 2020.
 
 "Appearance-Preserving 3D Convolution for Video-based Person Re-identification" (Gu, Chang, Ma,
 Zhang and Chen), with the residual pseudo-3D kernel (P3D-C).  Unlike there, where five blocks are
-within ResNet-50, one block follows the trunk; `VideoResNet(625, kernel=AlignedP3D)` is theirs.  As
-in their published code, guxinqian/AP3D, frames beyond the clip are zero, and the attention that
-judges a match does not train what it judges.
+within ResNet-50, one block follows the backbone.  As in their published code, guxinqian/AP3D,
+frames beyond the clip are zero, and the attention that judges a match has no gradient to its input.
 """
 
 import torch
@@ -21,7 +20,7 @@ class AppearancePreserving(nn.Module):
     """Rebuilds each frame's two neighbours so that every cell shows what it shows in that frame."""
 
     def __init__(self, channels: int, *, reduction: int = 16, scale: float = 4.0):
-        """reduction: c over the channels compared.  scale: of cosines, the larger the choosier."""
+        """reduction: c over the channels compared.  scale: factor of cosines before the softmax."""
         super().__init__()
         inner = max(channels // reduction, 8)  # 8 in the narrowest published block
 
@@ -40,7 +39,7 @@ class AppearancePreserving(nn.Module):
         return rearrange([previous, volumes, following], "k b c t h w -> b c (t k) h w")
 
     def register(self, volumes: Tensor, neighbours: Tensor) -> Tensor:
-        """Each cell becomes a mean of the neighbour's cells, weighted by likeness: [b c t h w]."""
+        """Each cell becomes the mean of the neighbour's cells by similarity: [b c t h w]."""
         cells = "b c t h w -> b t (h w) c"
         frame, neighbour = (
             rearrange(F.normalize(self.similarity(x), dim=1, eps=1e-6), cells)
@@ -48,9 +47,9 @@ class AppearancePreserving(nn.Module):
         )
         # by hand: torch's own attention is slow where values are longer than keys; with it a whole
         # training step at demo scale took a fifth longer
-        likeness = (self.scale * frame @ neighbour.mT).softmax(dim=-1)
+        weights = (self.scale * frame @ neighbour.mT).softmax(dim=-1)
         values = rearrange(neighbours, cells)
-        registered = likeness.to(values.dtype) @ values
+        registered = weights.to(values.dtype) @ values
         return rearrange(registered, "b t (h w) c -> b c t h w", h=volumes.shape[3])
 
     def trust(self, volumes: Tensor, registered: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
-"""Every frame counts the same.  TriNet: Hermans, Beyer and Leibe, arXiv 1703.07737, 2017.
+"""The mean over frames.  TriNet: Hermans, Beyer and Leibe, arXiv 1703.07737, 2017.
 
 "In Defense of the Triplet Loss for Person Re-Identification" averages the embeddings of a
 tracklet's frames and needs no loss but the triplet loss.  Unlike there, one linear layer makes the
-embedding, where they have two with normalisation between, and training is on clips, not on single
+embedding (they have two, with normalisation between), and training is on clips, not on single
 frames.
 
-Here as in every aggregator that sees whole frames, a frame's cells are pooled by their maximum, as
-AP3D's authors do for all they compare.  In trials at demo scale, on rendered MARS, none of them
-left the plateau of the triplet loss with the mean; no run in the store shows that.
+Every aggregator of whole frames pools the cells of a frame by their maximum, as AP3D's authors do
+for all methods that they compare.  In trials at demo scale, on rendered MARS, none of them left the
+plateau of the triplet loss with the mean; no run in the store shows that.
 """
 
 from einops import reduce

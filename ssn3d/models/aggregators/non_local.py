@@ -1,8 +1,7 @@
-"""Every cell of a clip looks at every other one.  Wang, Girshick, Gupta and He, CVPR 2018.
+"""Every cell of a clip attends to every other one.  Wang, Girshick, Gupta and He, CVPR 2018.
 
 The block of "Non-local Neural Networks", embedded Gaussian.  Unlike there, where blocks are spread
-over a ResNet, one block follows the trunk; `VideoResNet(625, after=NonLocal)` is ResNet-50 with
-blocks at the places that AP3D's authors chose for re-identification.
+over a ResNet, one block follows the backbone.
 """
 
 import torch.nn.functional as F

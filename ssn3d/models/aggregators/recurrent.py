@@ -1,8 +1,8 @@
 """A recurrent network reads the frames in order.  McLaughlin et al., CVPR 2016.
 
 "Recurrent Convolutional Network for Video-based Person Re-Identification" (McLaughlin, Martinez del
-Rincon and Miller), the CNN+RNN of SSN3D's Table 3.  Unlike there, no optical flow is seen, no
-unit is dropped, and the triplet loss is the only one.
+Rincon and Miller), the CNN+RNN of SSN3D's Table 3.  Unlike there, there is no optical flow and no
+dropout, and the triplet loss is the only loss.
 """
 
 from einops import reduce

@@ -1,4 +1,4 @@
-"""SSN3D: find the parts, follow each through time, put them together.  Figure 1."""
+"""SSN3D: find the parts, convolve each over time, fuse them to one embedding.  Figure 1."""
 
 from einops import rearrange
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class SSN3D(nn.Module):
         self.fusion = nn.Linear(parts * width, embedding)
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
-        """[b t c h w] -> Output; points [b t n 2] take the place of the attention."""
+        """[b t c h w] -> Output; points [b t n 2] replace the attention."""
         parts = self.ssn(features, points)
         vectors = self.part_conv(parts.features)
         return Output(self.fusion(rearrange(vectors, "b n d -> b (n d)")), parts)

@@ -1,9 +1,9 @@
 """Parts are stripes at fixed heights, each with a 3D block.  PCB: Sun et al., ECCV 2018.
 
 The division of "Beyond Part Models: Person Retrieval with Refined Part Pooling" (Sun, Zheng, Yang,
-Tian and Wang), where MGH and ST-GCN start too, under the blocks and the fusion of SSN3D: the two
-differ in where parts are, and in nothing else.  Unlike there, a stripe is pooled to a window of
-cells, and stripes are fused to one embedding rather than classified each on its own.
+Tian and Wang), from which MGH and ST-GCN start too, with the blocks and the fusion of SSN3D: the
+two methods only differ in where parts are.  Unlike in PCB, a stripe is pooled to a window of cells,
+and stripes are fused to one embedding instead of being classified one by one.
 """
 
 import torch.nn.functional as F

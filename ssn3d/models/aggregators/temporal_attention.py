@@ -1,9 +1,9 @@
-"""Good frames count more.  QAN: Liu, Yan and Ouyang, CVPR 2017.
+"""A weighted mean over frames, where good frames count more.  QAN: Liu, Yan and Ouyang, CVPR 2017.
 
 "Quality Aware Network for Set to Set Recognition" predicts from each frame's own features how much
 to trust it.  Later temporal attention, such as STAN's (Li, Bak, Carr and Wang, CVPR 2018), weighs
-parts of frames likewise.  Unlike in QAN, quality is judged from the very features that are weighed,
-and the triplet loss of clips is the only one.
+parts of frames in the same way.  Unlike in QAN, the quality is predicted from the features that are
+weighted, and the triplet loss of clips is the only loss.
 """
 
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from ssn3d.models.reid import Output
 
 
 def frame_weights(scores: Tensor) -> Tensor:
-    """Share of each frame in its clip: its quality, a sigmoid, over the sum of all qualities.
+    """Weight of each frame in its clip: its quality, a sigmoid, over the sum of all qualities.
 
     Args:
         scores: [b t] logits of the quality.

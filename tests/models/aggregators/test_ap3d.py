@@ -4,8 +4,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ssn3d.models.aggregators.ap3d import AP3D, AlignedP3D, AppearancePreserving
-from ssn3d.models.aggregators.conv3d import VideoResNet
 from ssn3d.models.aggregators.non_local import NonLocal
+from tests.models.aggregators.video_resnet import VideoResNet
 
 CHANNELS = 6
 
@@ -44,7 +44,7 @@ def registered_by_loop(model: AppearancePreserving, frame: Tensor, neighbour: Te
 
 
 @pytest.mark.parametrize("scale", [4.0, 20.0])
-def test_each_cell_is_looked_for_in_the_neighbour_by_its_likeness(volumes, scale):
+def test_each_cell_is_looked_for_in_the_neighbour_by_its_similarity(volumes, scale):
     model = align(scale=scale)
     found = model.register(volumes, volumes.flip(0))
     for b in range(2):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ssn3d.config import RunConfig
-from ssn3d.evaluation import reid as evaluation
+from ssn3d.evaluation import reid
 from ssn3d.models import AGGREGATORS
 from ssn3d.models.aggregators.average import Average
 from ssn3d.models.reid import Output
@@ -100,7 +100,7 @@ def test_rivals_train_and_test_like_ssn3d_without_its_loss(name, tiny_config, ti
     config = replace(tiny_config, aggregator=name, steps_per_epoch=1)
     network, history = train.fit(config, tiny_split.train)
     assert history["total"] == history["triplet"]
-    assert evaluation.evaluate(config, network, tiny_split).cmc[-1] == 1
+    assert reid.evaluate(config, network, tiny_split).cmc[-1] == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ssn3d.models.aggregators.conv3d import Bottleneck, Conv3D, VideoResNet, inflated, over_clips
+from ssn3d.models.aggregators.conv3d import Bottleneck, Conv3D, inflated
+from tests.models.aggregators.video_resnet import VideoResNet, over_clips
 
 CHANNELS, WIDTH = 6, 4
 

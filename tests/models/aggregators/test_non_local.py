@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from ssn3d.models.aggregators.conv3d import VideoResNet
 from ssn3d.models.aggregators.non_local import NonLocal, NonLocalPooling
+from tests.models.aggregators.video_resnet import VideoResNet
 
 CHANNELS = 6
 
