@@ -114,8 +114,8 @@ class SSN(nn.Module):
                 f"SSN has {self.frames} classifiers, one for each frame position, but the clips "
                 f"have {t} frames; cut snippets of {self.frames} frames, or share the classifier"
             )
-        looks = [
-            self._look(classifier, some_features, some_points)
+        found = [
+            self._find(classifier, some_features, some_points)
             for classifier, some_features, some_points in zip(
                 self.classifiers,
                 self._for_each_classifier(features),
@@ -125,7 +125,7 @@ class SSN(nn.Module):
                 strict=True,
             )
         ]
-        return Parts(*(torch.cat(field, dim=1) for field in zip(*looks, strict=True)))
+        return Parts(*(torch.cat(field, dim=1) for field in zip(*found, strict=True)))
 
     def anchor(self, features: Tensor, points: Tensor) -> Tensor:
         """2nd round of labelled frames, by every classifier there is ("Semi-supervised Training").
@@ -144,7 +144,7 @@ class SSN(nn.Module):
         """The frames [b t ...] each classifier looks at: all of them, or those in its position."""
         return (frames,) if self.frames is None else frames.split(1, dim=1)
 
-    def _look(
+    def _find(
         self, classifier: AttentionClassifier, features: Tensor, points: Tensor | None
     ) -> Parts:
         b = len(features)
