@@ -122,9 +122,10 @@ def two_rounds(seen: Pass, parts: Sequence[str]) -> Figure:
         for x, picture, title in ((0.1, pixels[0], "frame"), (1.3, features, "$X$")):
             _picture(axis, picture, x, 6.55, slim, 1)
             _text(axis, x + slim / 2, 6.45, title)
-        _box(axis, 0.72, 6.92, 0.46, 0.24, "backbone")
+        _box(axis, 0.83, 6.55, 0.24, 1, "backbone", turned=True)
         start = _window(axis, seen, 1.3, 6.55, slim)
-        _arrow(axis, (1.18, 7.04), (1.28, 7.04))
+        for x in (0.62, 1.1):
+            _arrow(axis, (x, 7.04), (x + 0.18, 7.04))
         _arrow(axis, start, (left - 0.03, 7.04))
         _text(axis, 2.4, 7.38, "every window")
         axis.plot([1.42, 1.42], [6.35, 3.55], color="0.3", linewidth=1)
