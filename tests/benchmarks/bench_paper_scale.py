@@ -30,10 +30,10 @@ from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Split
 from ssn3d.evaluation import complexity
 from ssn3d.paper import tables
-from ssn3d.plots import style as plots
+from ssn3d.plots import style
 from ssn3d.reproduce import results
 from ssn3d.rng import one_thread
-from ssn3d.training import batches as loading
+from ssn3d.training import batches as training_batches
 from ssn3d.training import reid as train
 from tests.benchmarks.bench_scaling import STEPS, cost
 from tests.benchmarks.harness import seconds
@@ -55,7 +55,7 @@ SMALL = {
 METRICS = {"top1": "top-1", "top5": "top-5", "mean_ap": "mAP", "mean_inp": "mINP"}
 
 
-class Watched(loading.TrainingBatches):
+class Watched(training_batches.TrainingBatches):
     """Batches that keep how long each was waited for."""
 
     waited: list[float]
@@ -118,7 +118,7 @@ def product_rate(device: torch.device) -> float:
 
 def frames_read(config: RunConfig, split: Split, device: torch.device, batches: int) -> float:
     """Frames a second that reach the device with no network in the way."""
-    reading = loading.TrainingBatches(config, split.train).after(0, device)
+    reading = training_batches.TrainingBatches(config, split.train).after(0, device)
     for _ in islice(reading, batches):  # what is read ahead at the start is not counted
         pass
     first = next(reading)
@@ -202,8 +202,8 @@ def training(config: RunConfig, device: torch.device, out: Path) -> None:
     row |= {f"{name}, seconds": f"{value:.0f}" for name, value in run.made["seconds"].items()}
     text = tables.markdown(pd.DataFrame({"SSN3D": row}).T)
     (out / "training.md").write_text(f"{run.made['device']}, run {run.id}\n\n{text}\n")
-    curves = plots.learning_curves({config.strategy: [run.history]})
-    files = plots.save(curves, out / "curves")
+    curves = style.learning_curves({config.strategy: [run.history]})
+    files = style.save(curves, out / "curves")
     record(out, "training", [run], [scores], [out / "training.md", *files])
     print(text)
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from ssn3d.datasets import check as data_check
 from ssn3d.datasets import dukemtmc, ilids_vid, mars
-from ssn3d.datasets.check import Line, check
+from ssn3d.datasets.check import PUBLISHED, Line, check
 from ssn3d.synthetic.walkers.protocol import profile_of
 from ssn3d.synthetic.walkers.render import write
 
@@ -374,7 +373,7 @@ def test_counts_stand_beside_the_published_ones(sets):
 
 def test_published_counts_are_called_so(sets, monkeypatch):
     counts = {"people": 3, "tracklets": 6, "median": 4}
-    monkeypatch.setitem(data_check.PUBLISHED, "ilids_vid train", counts)
+    monkeypatch.setitem(PUBLISHED, "ilids_vid train", counts)
     (line,) = [line for line in check("ilids_vid", sets["ilids_vid"]) if "train: " in line.text]
     assert (line.level, line.text.endswith("; as published")) == ("ok", True)
 

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ssn3d.datasets import keypoints
-from ssn3d.datasets import openpose as pose_files
+from ssn3d.datasets import keypoints, openpose
 from ssn3d.datasets.keypoints import PARTS, labelled_frames
 from ssn3d.datasets.openpose import parts_of, read_openpose, tracklet_points
 
@@ -322,7 +321,7 @@ NUMBERS = ("people", 1, "pose_keypoints_2d")
         ('{"people": [', "line 1"),
         ("[" * 100_000, "recursion"),
         ("9" * 5000, "digits"),
-        (" " * (pose_files.LARGEST_FILE + 1), "expected at most 4194304 bytes"),
+        (" " * (openpose.LARGEST_FILE + 1), "expected at most 4194304 bytes"),
         ("[]", r"expected an object with a list of 'people', got \[\]"),
         (changed("people", to=...), "list of 'people'"),
         (changed("people", to={}), "list of 'people'"),

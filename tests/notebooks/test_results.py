@@ -68,13 +68,13 @@ def pictures(tmp_path: Path) -> Path:
     """A user's own folder: twelve pictures of unlike sizes, four of them labelled."""
     folder = tmp_path / "my pictures"
     folder.mkdir()
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     names = [f"holiday {number}.jpg" for number in range(12)]
     sizes = {name: (40 + 2 * place, 64) for place, name in enumerate(names)}
     for name, size in sizes.items():
-        picture = torch.randint(0, 256, (3, *size), generator=dice)
+        picture = torch.randint(0, 256, (3, *size), generator=rng)
         write_image(picture.byte(), folder / name)
-    points = {name: torch.rand(2, 2, generator=dice) for name in names[:4]}
+    points = {name: torch.rand(2, 2, generator=rng) for name in names[:4]}
     coco.write(coco.Labels(["nose", "tail"], points), folder / "labels.json", sizes)
     return folder
 

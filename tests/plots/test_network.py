@@ -10,17 +10,17 @@ PARTS = ("head", "knee", "foot")
 @pytest.fixture
 def seen() -> network.Pass:
     """A pass of t = 4, n = 3, c = 5, h w = 6 3, i j = 3 3 and d = 7, then 10."""
-    dice = np.random.default_rng(0)
-    maps = dice.dirichlet(np.ones(18), (4, 3)).reshape(4, 3, 6, 3)
+    rng = np.random.default_rng(0)
+    maps = rng.dirichlet(np.ones(18), (4, 3)).reshape(4, 3, 6, 3)
     return network.Pass(
-        frames=dice.integers(0, 256, (4, 3, 24, 12), dtype=np.uint8),
-        features=dice.random((4, 5, 6, 3)),
+        frames=rng.integers(0, 256, (4, 3, 24, 12), dtype=np.uint8),
+        features=rng.random((4, 5, 6, 3)),
         scores=np.log(maps),
         maps=maps,
-        windows=dice.random((4, 3, 5, 3, 3)),
-        judged=dice.normal(size=(4, 3, 3)),
-        vectors=dice.random((3, 7)),
-        embedding=dice.normal(size=10),
+        windows=rng.random((4, 3, 5, 3, 3)),
+        judged=rng.normal(size=(4, 3, 3)),
+        vectors=rng.random((3, 7)),
+        embedding=rng.normal(size=10),
         hidden=11,
     )
 

@@ -19,9 +19,9 @@ def test_a_film_has_a_box_in_every_frame_and_its_patch_below():
 
 
 def test_a_training_is_drawn_as_far_as_it_has_come():
-    dice = np.random.default_rng(0)
-    frames = dice.integers(0, 256, (4, 3, 24, 12), dtype=np.uint8)
-    shown = dice.dirichlet(np.ones(18), (4, 3)).reshape(4, 3, 6, 3)
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (4, 3, 24, 12), dtype=np.uint8)
+    shown = rng.dirichlet(np.ones(18), (4, 3)).reshape(4, 3, 6, 3)
     about = {"steps": 6, "every": 3, "margin": 0.3}
     start = tour.training_progress({}, frames, {0: shown}, **about)
     history = {"ssn": [3.0, 2.5, 2.0], "triplet": [0.4, 0.3, 0.3]}

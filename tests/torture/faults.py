@@ -40,8 +40,8 @@ SLOW = ("torch._dynamo", "scipy.io")
 """What a training imports late: here once, not in each process."""
 SETS = ("ilids_vid", "mars", "dukemtmc")
 
-Dice = torch.Generator
-Fault = Callable[[Path, Dice], None]
+Rng = torch.Generator
+Fault = Callable[[Path, Rng], None]
 """One try, in a folder that is not there yet; raises if it ends badly."""
 
 
@@ -108,9 +108,9 @@ def _act(told: Connection, place: Path, action: Callable[..., Any], arguments: A
         told.send(error)
 
 
-def below(count: float, dice: Dice) -> int:
+def below(count: float, rng: Rng) -> int:
     """A whole number from 0 to `count`, without it."""
-    return int(torch.randint(max(int(count), 1), (), generator=dice))
+    return int(torch.randint(max(int(count), 1), (), generator=rng))
 
 
 def config_of(dataset: str = "ilids_vid", **changes: Any) -> RunConfig:
@@ -173,11 +173,11 @@ def _results(found: Mapping[str, bytes]) -> dict[str, bytes]:
 # ----------------------------------------------------------------------------------------- faults
 
 
-def full_disk(place: Path, dice: Dice) -> None:
+def full_disk(place: Path, rng: Rng) -> None:
     """No file may become longer than so many bytes: of frames, lists, pixels, progress, results."""
-    config = config_of(SETS[below(3, dice)])
+    config = config_of(SETS[below(3, rng)])
     whole, expected = undisturbed(place.parent, config)
-    done = below(3, dice)  # what is there already: nothing, the rendered set, its pixels too
+    done = below(3, rng)  # what is there already: nothing, the rendered set, its pixels too
     if done:
         shutil.copytree(whole / "data", place / "data")
     if done == 1:
@@ -188,31 +188,31 @@ def full_disk(place: Path, dice: Dice) -> None:
     for path in whole.rglob("*.*"):
         if path.is_file() and path.relative_to(whole) not in there:
             sizes[path.suffix] = max(sizes.get(path.suffix, 0), path.stat().st_size)
-    size = sizes[sorted(sizes)[below(len(sizes), dice)]]
-    short = min(size, 1 + below(2 ** below(20, dice), dice))
+    size = sizes[sorted(sizes)[below(len(sizes), rng)]]
+    short = min(size, 1 + below(2 ** below(20, rng), rng))
     error = apart(place, make, config, size - short)
     if isinstance(error, Exception):
         assert isinstance(error, OSError) and error.errno == errno.EFBIG, repr(error)
     check_made(place, config, expected)
 
 
-def damage(place: Path, dice: Dice) -> None:
+def damage(place: Path, rng: Rng) -> None:
     """A file of a finished run, or of the progress of one, is cut, changed, emptied or gone."""
     config = config_of()
     whole, expected = undisturbed(place.parent, config)
     shutil.copytree(whole, place)
-    if below(2, dice):
+    if below(2, rng):
         shutil.rmtree(place / "runs")
-        assert isinstance(apart(place, make, config, None, 1 + below(3, dice)), ChildProcessError)
+        assert isinstance(apart(place, make, config, None, 1 + below(3, rng)), ChildProcessError)
     files = [path for path in (place / "runs").rglob("*.*") if path.is_file()]
-    file = sorted(files)[below(len(files), dice)]
+    file = sorted(files)[below(len(files), rng)]
     content = bytearray(file.read_bytes())
-    at = below(len(content), dice)
-    kind = below(4, dice)
+    at = below(len(content), rng)
+    kind = below(4, rng)
     if kind == 0:
         del content[at:]
     elif kind == 1 and content:
-        content[at] ^= 1 << below(8, dice)
+        content[at] ^= 1 << below(8, rng)
     elif kind == 2:  # blocks that were promised, never written
         content[at // 512 * 512 :] = bytes(len(content) - at // 512 * 512)
     file.write_bytes(content)
@@ -232,12 +232,12 @@ def open_network(config: RunConfig) -> None:
     runs.load_or_train(config).model()
 
 
-def many_askers(place: Path, dice: Dice, count: int = 8) -> None:
+def many_askers(place: Path, rng: Rng, count: int = 8) -> None:
     """So many ask for one run at once, and one of two times who trains it is killed."""
     config = config_of()
     whole, expected = undisturbed(place.parent, config)
     shutil.copytree(whole / "data", place / "data")
-    death = 1 + below(8, dice)  # there are four steps
+    death = 1 + below(8, rng)  # there are four steps
     with ThreadPoolExecutor(count) as threads:
         found = list(threads.map(lambda _: apart(place, make, config, None, death), range(count)))
     dead = [one for one in found if isinstance(one, Exception)]
@@ -248,12 +248,12 @@ def many_askers(place: Path, dice: Dice, count: int = 8) -> None:
     check_made(place, config, expected)
 
 
-def killed_worker(place: Path, dice: Dice) -> None:
+def killed_worker(place: Path, rng: Rng) -> None:
     """A process of a sweep on this machine is killed at a random moment."""
     wanted = [config_of(seed=seed) for seed in range(4)]
     check = [undisturbed(place.parent, config) for config in wanted]
     shutil.copytree(check[0][0] / "data", place / "data")
-    found = apart(place, sweep_and_kill, wanted, 2 * float(torch.rand((), generator=dice)))
+    found = apart(place, sweep_and_kill, wanted, 2 * float(torch.rand((), generator=rng)))
     if isinstance(found, Exception):
         raise Lost(repr(found)) from found
     assert found, "nobody was killed: too late"
@@ -288,7 +288,7 @@ def sweep_and_kill(wanted: list[RunConfig], seconds: float) -> bool:
     return bool(killed)
 
 
-def killed_figures(place: Path, dice: Dice) -> None:
+def killed_figures(place: Path, rng: Rng) -> None:
     """`ssn3d figures`, which lacks half of its runs, is killed with its kernel, or alone."""
     alone = place.parent / "undisturbed figures"
     if not alone.exists():
@@ -296,11 +296,11 @@ def killed_figures(place: Path, dice: Dice) -> None:
     shutil.copytree(alone, place)
     shutil.rmtree(place / "out")
     for run in (place / "runs").glob("[!.]*/"):
-        if below(2, dice):
+        if below(2, rng):
             shutil.rmtree(run)
     process = figures(place)
-    time.sleep(3 + 15 * float(torch.rand((), generator=dice)))
-    if below(2, dice):
+    time.sleep(3 + 15 * float(torch.rand((), generator=rng)))
+    if below(2, rng):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
@@ -368,12 +368,12 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 
 def torture(fault: Fault, tries: int, folder: Path) -> Outcome:
     """A fault so many times, each in a folder of its own below `folder`."""
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     wrong = lost = hangs = 0
     for number in range(tries):
         place = folder / f"{fault.__name__} {number}"
         try:
-            fault(place, dice)
+            fault(place, rng)
             shutil.rmtree(place)
         except Exception as error:
             hangs += isinstance(error, TimeoutError)

@@ -137,11 +137,11 @@ def _opened(run: Path) -> object:
     return opened and opened.model()
 
 
-def mutated(content: bytes, dice: torch.Generator) -> bytes:
+def mutated(content: bytes, rng: torch.Generator) -> bytes:
     """The content after one to four accidents."""
 
     def below(count: int) -> int:
-        return int(torch.randint(max(count, 1), (), generator=dice))
+        return int(torch.randint(max(count, 1), (), generator=rng))
 
     changed = bytearray(content)
     for _ in range(1 + below(4)):
@@ -180,11 +180,11 @@ def limited() -> Iterator[None]:
 def attack(target: Target, tries: int, seed: int) -> list[str]:
     """Changes a file so many times, and returns what was found."""
     found: list[str] = []
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     content = target.file.read_bytes()
     target.read()  # as it is, it is read
     for _ in range(tries):
-        bad = mutated(content, dice)
+        bad = mutated(content, rng)
         target.file.write_bytes(bad)
         try:
             with limited():

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from ssn3d.config import RunConfig
-from tests.torture.faults import Dice, Outcome, apart, check_made, make, torture, undisturbed
+from tests.torture.faults import Outcome, Rng, apart, check_made, make, torture, undisturbed
 
 CONFIG = RunConfig.preset("smoke", "ilids_vid", epochs=60, steps_per_epoch=1)
 """A run that is saved sixty times, so that most kills come while it is saved."""
@@ -28,10 +28,10 @@ def killed(tries: int, kills: int, folder: Path) -> Outcome:
     apart(folder / "timed", make, CONFIG)
     usual = time.monotonic() - begun
 
-    def kill(place: Path, dice: Dice) -> None:
+    def kill(place: Path, rng: Rng) -> None:
         shutil.copytree(whole / "data", place / "data")
         for _ in range(kills):
-            moment = usual * float(torch.rand((), generator=dice))
+            moment = usual * float(torch.rand((), generator=rng))
             apart(place, make, CONFIG, death=moment)
         check_made(place, CONFIG, expected)
 

@@ -57,13 +57,13 @@ SQUARES = StudyConfig.preset(
 @pytest.fixture
 def squares():
     """Grey pictures with a bright and a dark square of 3 x 3 pixels, and their middles."""
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     frames = torch.full((8, 3, 16, 16), 128, dtype=torch.uint8)
     points = torch.empty(8, 2, 2)
     for frame, places in zip(frames, points, strict=True):
         for n, value in enumerate((255, 0)):
-            x = int(torch.randint(1, 15, (), generator=dice))
-            y = int(torch.randint(8 * n + 1, 8 * n + 7, (), generator=dice))
+            x = int(torch.randint(1, 15, (), generator=rng))
+            y = int(torch.randint(8 * n + 1, 8 * n + 7, (), generator=rng))
             frame[:, y - 1 : y + 2, x - 1 : x + 2] = value
             places[n] = torch.tensor([x + 0.5, y + 0.5]) / 16
     return frames, points

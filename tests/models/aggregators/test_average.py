@@ -22,7 +22,7 @@ SIZES = {"parts": 3, "window": 3, "hidden": 8, "width": 8, "embedding": EMBEDDIN
 every_rival = pytest.mark.parametrize("name", RIVALS)
 
 
-def rival(name: str, *, random: bool = True) -> nn.Module:
+def baseline(name: str, *, random: bool = True) -> nn.Module:
     """A small aggregator; `random` also moves the weights that start at 0 or 1."""
     torch.manual_seed(1)
     wanted = signature(AGGREGATORS[name]).parameters
@@ -42,16 +42,16 @@ def features(generator) -> Tensor:
 @every_rival
 def test_a_clip_of_any_length_becomes_one_vector_and_always_the_same(name, frames, generator):
     features = torch.rand(2, frames, CHANNELS, 6, 4, generator=generator)
-    output = rival(name)(features)
+    output = baseline(name)(features)
     assert type(output) is Output
     assert output.parts is None
     assert output.embedding.shape == (2, EMBEDDING)
-    assert torch.equal(output.embedding, rival(name)(features).embedding)
+    assert torch.equal(output.embedding, baseline(name)(features).embedding)
 
 
 @every_rival
 def test_rivals_go_by_the_clip_itself_and_by_nothing_else(name, features):
-    model = rival(name)
+    model = baseline(name)
     embedding = model(features).embedding
     assert_close(model(features[1:2]).embedding, embedding[1:2])
     assert torch.equal(model(features, torch.rand(3, 4, 9, 2)).embedding, embedding)
@@ -60,7 +60,7 @@ def test_rivals_go_by_the_clip_itself_and_by_nothing_else(name, features):
 
 @every_rival
 def test_every_weight_of_a_rival_learns_from_the_embedding(name, features):
-    model = rival(name).double()
+    model = baseline(name).double()
     model(features.double()).embedding.square().sum().backward()
     silent = [n for n, weight in model.named_parameters() if weight.grad.abs().max() < 1e-9]
     # a constant added to all that one cell compares itself with is lost in the softmax
@@ -71,7 +71,7 @@ def test_every_weight_of_a_rival_learns_from_the_embedding(name, features):
 @pytest.mark.parametrize("training", [False, True])
 @every_rival
 def test_rivals_compute_in_bfloat16(name, training, brightness, features):
-    model = rival(name)
+    model = baseline(name)
     exact = model(brightness * features).embedding
     features = (brightness * features).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
@@ -125,32 +125,32 @@ def test_rivals_have_as_many_weights_as_counted_by_hand(name, demo, paper):
 
 @pytest.mark.parametrize("name", ["conv3d", "non_local", "ap3d"])
 def test_blocks_over_time_start_as_average_pooling(name, features):
-    model = rival(name, random=False)
+    model = baseline(name, random=False)
     average = Average(CHANNELS, embedding=EMBEDDING)
     average.to_embedding = model.to_embedding
     assert_close(model(features).embedding, average(features).embedding)
 
 
 def test_the_average_of_a_clip_is_the_mean_of_its_frames_embeddings(features):
-    model = rival("average")
+    model = baseline("average")
     alone = [model(features[:, t : t + 1]).embedding for t in range(4)]
     assert_close(model(features).embedding, torch.stack(alone).mean(dim=0))
 
 
 def test_the_average_of_one_frame_is_its_maximum_over_space(features):
-    model = rival("average")
+    model = baseline("average")
     expected = model.to_embedding(reduce(features[:, 0], "b c h w -> b c", "max"))
     assert_close(model(features[:, :1]).embedding, expected)
 
 
 @pytest.mark.parametrize("name", ["average", "temporal_attention", "non_local"])
 def test_the_order_of_frames_does_not_matter_to_those_that_have_no_time(name, features):
-    model = rival(name)
+    model = baseline(name)
     assert_close(model(features[:, [2, 0, 3, 1]]).embedding, model(features).embedding)
 
 
 @pytest.mark.parametrize("name", ["recurrent", "stripes", "conv3d", "ap3d"])
 def test_the_order_of_frames_matters_to_those_that_have_time(name, features):
-    model = rival(name)
+    model = baseline(name)
     change = model(features[:, [2, 0, 3, 1]]).embedding - model(features).embedding
     assert change.abs().max() > 1e-3
