@@ -106,7 +106,7 @@ def _make(
     try:
         result = experiment.make(config, device, checkpoint, count)
     except KeyboardInterrupt:
-        log.warning("interrupted; asked for again, %s goes on where it was last saved", name)
+        log.warning("interrupted; asked for again, %s resumes where it was last saved", name)
         raise
     made = {
         "kind": kind_of(config),
@@ -153,15 +153,14 @@ def _warn_of_origin(run: Run[Any], device: torch.device | str) -> None:
         f"{name} {there[name]}, here {now}" for name, now in here.items() if there[name] != now
     ]
     if others:
-        _warn_once("; ".join(others), run.id)
+        _warn_once("; ".join(others))
 
 
 @cache
-def _warn_once(difference: str, first: str) -> None:
+def _warn_once(difference: str) -> None:
     log.warning(
-        "%s was made elsewhere (%s), as others in the store may be; made here its numbers may "
-        "differ a little.  To have them all from this machine, set SSN3D_RUNS to an empty folder",
-        first,
+        "runs in the store were made elsewhere (%s); made here, their numbers may differ a little. "
+        "To have all of them from this machine, set SSN3D_RUNS to an empty folder",
         difference,
     )
 
