@@ -1,14 +1,12 @@
 """The configuration of a run of the SSN alone (Section "Study on SSN"), at three scales."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from .base import Scale, Settings, affordable_precision, check
 
 Study = Literal["random_maps", "amber", "pedestrians"]
 Distribution = Literal["normal", "uniform", "centred", "standardised", "ones"]
-
-DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 FEWEST = 3
 """Seeds below which no interval is given."""
+LEVEL = 0.95
+"""Confidence level."""
 
 
 class Interval(NamedTuple):
@@ -27,7 +29,6 @@ def interval(
     *,
     draws: int = 4000,
     seed: int = 0,
-    level: float = 0.95,
 ) -> Interval:
     """Mean over seeds, with an interval for other seeds and other people.
 
@@ -57,7 +58,6 @@ def interval(
         units: the unit of each value, such as the person; by default each value has its own.
         draws: number of draws.
         seed: of the random draws.
-        level: confidence level.
 
     Returns:
         The mean over seeds of each seed's mean, and the interval.
@@ -77,20 +77,20 @@ def interval(
     moved = ((people @ sums.T) / (people @ counts.T)).mean(dim=1)
     chosen = _weights(draws, seeds, generator)
     chosen = chosen / chosen.mean(dim=1, keepdim=True) - 1
-    moved += stretch(seeds, level) * (chosen * means).mean(dim=1)
-    tail = (1 - level) / 2
+    moved += stretch(seeds) * (chosen * means).mean(dim=1)
+    tail = (1 - LEVEL) / 2
     low, high = moved.quantile(torch.tensor([tail, 1 - tail], dtype=moved.dtype)).tolist()
     return Interval(mean, low, high)
 
 
-def stretch(seeds: int, level: float = 0.95) -> float:
+def stretch(seeds: int) -> float:
     """Factor by which the mean of few seeds varies more than the bootstrap says.
 
     With exponential weights the mean of k values varies by their (biased) standard deviation over
     sqrt(k + 1); its standard error is the unbiased one over sqrt(k): sqrt((k + 1) / (k - 1)) times
     as much.  The rest is the quantile of Student's t over that of the normal distribution.
     """
-    above = (1 + level) / 2
+    above = (1 + LEVEL) / 2
     missing = math.sqrt((seeds + 1) / (seeds - 1))
     return missing * float(stdtrit(seeds - 1, above) / ndtri(above))
 

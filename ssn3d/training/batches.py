@@ -72,20 +72,17 @@ class TrainingBatches:
         self.steps = config.steps_per_epoch or len(self.sampler.one_pass(0))
         """Steps of an epoch."""
 
-    def after(
-        self, step: int, device: torch.device | str = "cpu", loaders: int | None = None
-    ) -> Iterator[Clip]:
+    def after(self, step: int, device: torch.device | str = "cpu") -> Iterator[Clip]:
         """Yield the batches that follow a step, the same as in an uninterrupted training.
 
         Args:
             step: how many batches to skip.
             device: device of the batches.
-            loaders: processes that read ahead; None: see `loaders_for`.
         """
         loader = DataLoader(
             self.clips,
             batch_sampler=islice(self.sampler, step, None),  # type: ignore[arg-type]
-            **_reading_ahead(device, loaders),
+            **_reading_ahead(device, loaders_for(device)),
         )
         for batch in loader:
             yield Clip(*(field.to(device, non_blocking=True) for field in batch))
@@ -95,9 +92,7 @@ def test_batches(
     config: RunConfig,
     tracklets: Sequence[Tracklet],
     *,
-    clips_per_batch: int | None = None,
     device: torch.device | str = "cpu",
-    loaders: int | None = None,
 ) -> Iterator[TestClips]:
     """Yield batches of test clips, which together cover every frame of every tracklet.
 
@@ -107,9 +102,7 @@ def test_batches(
     Args:
         config: settings of the run.
         tracklets: to cover; however long they are, only a few batches are in memory.
-        clips_per_batch: largest number of clips, before they are split; None: about `PIXELS`.
         device: device of the batches.
-        loaders: processes that read ahead; None: see `loaders_for`.
     """
     split = config.test_protocol == "split"
     clips = [
@@ -119,12 +112,10 @@ def test_batches(
             len(tracklet), config.test_frames, multiple=config.clip_frames if split else 1
         )
     ]
-    if clips_per_batch is None:
-        pixels = config.test_frames * config.height * config.width
-        clips_per_batch = max(1, PIXELS.get(torch.device(device).type, 2**19) // pixels)
-    batches = list(_by_length(clips, clips_per_batch))
-    if loaders is None:
-        loaders = min(loaders_for(device), max(0, len(batches) - 1))  # none for one batch
+    pixels = config.test_frames * config.height * config.width
+    at_once = max(1, PIXELS.get(torch.device(device).type, PIXELS["cpu"]) // pixels)
+    batches = list(_by_length(clips, at_once))
+    loaders = min(loaders_for(device), max(0, len(batches) - 1))  # none for one batch
     loader = DataLoader(
         _Batches(config, tracklets, batches), batch_size=None, **_reading_ahead(device, loaders)
     )
@@ -215,12 +206,11 @@ def _by_length(
             yield batch
 
 
-def _reading_ahead(device: torch.device | str, loaders: int | None) -> dict:
-    """Arguments of a DataLoader that reads ahead for a device."""
-    workers = loaders_for(device) if loaders is None else loaders
+def _reading_ahead(device: torch.device | str, loaders: int) -> dict:
+    """Arguments of a DataLoader that reads ahead for a device, in so many processes."""
     return {
-        "num_workers": workers,
+        "num_workers": loaders,
         "pin_memory": torch.device(device).type == "cuda",
-        "prefetch_factor": 2 if workers else None,  # /dev/shm is often small
+        "prefetch_factor": 2 if loaders else None,  # /dev/shm is often small
         "generator": torch.Generator(),  # not used; without it the global random state would change
     }

@@ -21,8 +21,6 @@ def embed(
     tracklets: Sequence[Tracklet],
     *,
     device: torch.device | str = "cpu",
-    clips_per_batch: int | None = None,
-    loaders: int | None = None,
 ) -> Tensor:
     """Embed tracklets: each gets the mean embedding of the snippets that cover its frames.
 
@@ -31,8 +29,6 @@ def embed(
         model: its trained network, in evaluation mode.
         tracklets: to embed.
         device: where to compute.
-        clips_per_batch: see `batches.test_batches`.
-        loaders: processes that read frames ahead; None: see `batches.loaders_for`.
 
     Returns:
         [k d] float32 on the CPU, in the order of `tracklets`.
@@ -45,9 +41,7 @@ def embed(
     check_points(config, tracklets)
     vectors, owners = [torch.empty(0)], []
     with one_thread(device), torch.inference_mode(), autocast(config.precision, device):
-        for batch in test_batches(
-            config, tracklets, clips_per_batch=clips_per_batch, device=device, loaders=loaders
-        ):
+        for batch in test_batches(config, tracklets, device=device):
             vectors.append(model(batch.frames, batch.points).embedding.float().cpu())
             owners += batch.owners
     snippets, rows = torch.cat(vectors), torch.tensor(owners, dtype=torch.long)

@@ -75,7 +75,6 @@ def fit(
     *,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
-    loaders: int | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[ReID, History]:
     """Train a network on tracklets.
@@ -86,7 +85,6 @@ def fit(
         device: where to compute; on a CPU with one thread, so that results do not depend on the
             number of cores.
         checkpoint: see `loop.run`.
-        loaders: processes that read frames ahead; None: see `batches.loaders_for`.
         on_step: told of each step.
 
     Returns:
@@ -104,7 +102,7 @@ def fit(
         )
         history = loop.run(
             lambda batch: loss_terms(config, model, batch),
-            lambda taken: batches.after(taken, device, loaders),
+            lambda taken: batches.after(taken, device),
             config.epochs * batches.steps,
             model,
             optimiser,

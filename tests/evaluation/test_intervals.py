@@ -88,11 +88,6 @@ def test_the_same_seed_draws_the_same_and_nobody_else_is_disturbed():
     assert before.equal(torch.random.get_rng_state())
 
 
-def test_to_be_surer_the_interval_is_wider():
-    sure, surer = (interval([[0.0], [1.0], [3.0]], level=level) for level in (0.8, 0.99))
-    assert surer.low < sure.low < sure.high < surer.high
-
-
 def test_many_seeds_need_no_stretching():
     assert stretch(3) > stretch(10) > stretch(1000) == pytest.approx(1, abs=0.01)
 

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from ssn3d.datasets.tracklets import Tracklet, load_frames
 from ssn3d.models.reid import ReID
-from ssn3d.training import inference
+from ssn3d.training import batches, inference
 
 
 def by_hand(config, network, tracklet: Tracklet) -> torch.Tensor:
@@ -54,13 +54,16 @@ def test_a_tracklet_shorter_than_a_snippet_is_embedded(tiny_config, tiny_split, 
 
 @pytest.mark.parametrize("protocol", ["split", "full"])
 def test_embeddings_do_not_depend_on_how_many_clips_go_together(
-    tiny_config, tiny_split, trained, protocol
+    tiny_config, tiny_split, trained, monkeypatch, protocol
 ):
     config = replace(tiny_config, test_protocol=protocol)
-    one = inference.embed(config, trained[0], tiny_split.gallery, clips_per_batch=1)
-    for size in (2, 5, 100):
-        many = inference.embed(config, trained[0], tiny_split.gallery, clips_per_batch=size)
-        assert_close(many, one, rtol=1e-4, atol=1e-5)
+    pixels = config.test_frames * config.height * config.width
+    found = []
+    for clips in (1, 2, 5, 100):
+        monkeypatch.setattr(batches, "PIXELS", {"cpu": clips * pixels})
+        found.append(inference.embed(config, trained[0], tiny_split.gallery))
+    for some in found[1:]:
+        assert_close(some, found[0], rtol=1e-4, atol=1e-5)
 
 
 def test_embeddings_come_in_the_order_of_the_tracklets(tiny_config, tiny_split, trained):
