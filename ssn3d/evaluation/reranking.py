@@ -20,6 +20,9 @@ from torch import Tensor
 
 from .retrieval import Metric, comparable, pairwise
 
+BLOCK = 2**22
+"""About how many distances are in memory at a time; changes no result."""
+
 
 def rerank(
     query: Tensor,
@@ -29,13 +32,12 @@ def rerank(
     k2: int = 6,
     weight: float = 0.3,
     metric: Metric = "euclidean",
-    block: int = 2**22,
 ) -> Tensor:
     """Distances that are small between items whose k-reciprocal neighbours are the same.
 
     Most of the time goes into (q + g)^2 distances, which are never in memory all at once.  Memory,
     besides two copies of the embeddings and the result: about 60 bytes for each distance of a
-    block, and as many for each weight that is not zero, of which an item has tens to hundreds;
+    `BLOCK`, and as many for each weight that is not zero, of which an item has tens to hundreds;
     below 1 GB for 13,000 items, as on MARS.
 
     Args:
@@ -45,7 +47,6 @@ def rerank(
         k2: over how many neighbours, itself included, the weights of an item are averaged.
         weight: lambda, the share of the original distance; 1 ranks by it alone.
         metric: of the original distance, "euclidean" or "cosine".
-        block: about how many distances are held in memory at a time; changes no result.
 
     Returns:
         [q g] distances in 0..1, to be compared within a query.
@@ -63,9 +64,9 @@ def rerank(
         )
     if not 0 <= weight <= 1:
         raise ValueError(f"rerank: weight must be in 0..1, got {weight}")
-    rows = max(1, block // max(p, (k1 + 1) ** 2))
+    rows = max(1, BLOCK // max(p, (k1 + 1) ** 2))
     near, farthest = _neighbours(items, k1, rows)
-    pair, code = _codes(items, near, farthest, rows, pairs=max(1, block // items.shape[1]))
+    pair, code = _codes(items, near, farthest, rows)
     pair, code = _expand_queries(pair, code, near[:, :k2], rows)
     sums = pair[:, 0].bincount(code)  # item by item like the minima: never below them by rounding
     answer = _minima(pair, code, p, q)
@@ -107,9 +108,7 @@ def _reciprocal(near: Tensor, rows: int) -> Tensor:
     return torch.cat([(near[near[some]] == some[:, None, None]).any(dim=2) for some in blocks])
 
 
-def _codes(
-    items: Tensor, near: Tensor, farthest: Tensor, rows: int, pairs: int
-) -> tuple[Tensor, Tensor]:
+def _codes(items: Tensor, near: Tensor, farthest: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """V_p of Eq. (7), a weight for each of R*(p, k1) of Eq. (4), in the order of p.
 
     Returns:
@@ -129,7 +128,7 @@ def _codes(
         member[row[:, None, None], joined] = True
         found.append(_pairs(member, some[0]))
     pair = torch.cat(found)
-    sides = (some.unbind(dim=1) for some in pair.split(pairs))
+    sides = (some.unbind(dim=1) for some in pair.split(max(1, BLOCK // items.shape[1])))
     apart = torch.cat([pairwise(items[p, None], items[g, None]).flatten() for p, g in sides])
     return pair, torch.exp(-_relative(apart, farthest[pair[:, 0]]))
 

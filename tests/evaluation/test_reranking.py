@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
+from ssn3d.evaluation import reranking
 from ssn3d.evaluation.reranking import rerank
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+
+
+@pytest.fixture(autouse=True)
+def usual_block(monkeypatch):
+    """Tests may set BLOCK as they like."""
+    monkeypatch.setattr(reranking, "BLOCK", reranking.BLOCK)
 
 
 def apart(items: Tensor, metric: str) -> list[list[float]]:
@@ -86,7 +93,8 @@ def cases(draw) -> tuple[Tensor, Tensor, int, int]:
 def test_rerank_equals_the_definitions_of_its_paper(case, weight, metric, block):
     query, gallery, k1, k2 = case
     paper = Paper(apart(torch.cat([query, gallery]), metric))
-    found = rerank(query, gallery, k1=k1, k2=k2, weight=weight, metric=metric, block=block)
+    reranking.BLOCK = block
+    found = rerank(query, gallery, k1=k1, k2=k2, weight=weight, metric=metric)
     expected = torch.tensor(paper.rerank(len(query), k1, k2, weight))
     assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert found.min() >= 0 and found.max() <= 1
@@ -178,8 +186,9 @@ def test_cosine_is_euclidean_of_embeddings_of_length_one():
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_how_much_is_held_in_memory_changes_no_bit(block, metric):
     query, gallery = sides()
-    found = rerank(query, gallery, metric=metric, block=block)
-    assert torch.equal(found, rerank(query, gallery, metric=metric))
+    usual = rerank(query, gallery, metric=metric)
+    reranking.BLOCK = block
+    assert torch.equal(rerank(query, gallery, metric=metric), usual)
 
 
 def test_embeddings_that_are_all_the_same_are_at_no_distance():
