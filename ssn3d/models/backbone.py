@@ -1,34 +1,10 @@
-"""Backbones: they turn a frame into a feature map.  Section "CNN Backbones"."""
+"""Backbones turn a frame into a feature map of `.channels` channels.  Section "CNN Backbones"."""
 
-from typing import Literal, get_args
+from typing import Literal
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-
-Backbone = Literal["small", "resnet34", "resnet50"]
-
-
-def backbone_named(name: Backbone, *, pretrained: bool = False) -> "SmallBackbone | ResNetBackbone":
-    """Make a backbone; its `.channels` is the number of channels of its maps.
-
-    Args:
-        name: "small", "resnet34" or "resnet50".
-        pretrained: start from torchvision's ImageNet weights; all else in ssn3d needs no network.
-
-    Raises:
-        ValueError: no such backbone, or no ImageNet weights for it.
-        ConnectionError: the weights are not on this machine and cannot be fetched.
-    """
-    if name not in get_args(Backbone):
-        raise ValueError(f"backbone must be one of {', '.join(get_args(Backbone))}; got {name!r}")
-    if name != "small":
-        return ResNetBackbone(name, pretrained=pretrained)
-    if pretrained:
-        raise ValueError(
-            'there are no ImageNet weights for the "small" backbone; set pretrained=False'
-        )
-    return SmallBackbone()
 
 
 class SmallBackbone(nn.Sequential):
@@ -62,7 +38,16 @@ class ResNetBackbone(nn.Module):
         stages: Literal[3, 4] = 4,
         pretrained: bool = False,
     ):
-        """stages: 4 have a total stride of 16; 3, of stride 8, are what Figure 4 is made with."""
+        """Make the stages with random weights, or with ImageNet's.
+
+        Args:
+            name: which ResNet.
+            stages: 4 have a total stride of 16; 3, of stride 8, are what Figure 4 is made with.
+            pretrained: start from torchvision's ImageNet weights, which are downloaded once.
+
+        Raises:
+            ConnectionError: the weights are not on this machine and cannot be fetched.
+        """
         import torchvision  # here, as importing it takes longer than all the rest together
 
         super().__init__()

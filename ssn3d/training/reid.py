@@ -1,6 +1,6 @@
 """Build and train a network for person re-identification.  "Training and testing protocols".
 
-Only here do settings, data, models and losses meet.
+Settings, data, models and losses meet only here.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ssn3d.config.base import nearest
 from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models import AGGREGATORS
-from ssn3d.models.backbone import backbone_named
+from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
 from ssn3d.models.reid import ReID
 from ssn3d.rng import one_thread
 
@@ -35,9 +35,14 @@ def build(config: RunConfig) -> ReID:
 
     Raises:
         ValueError: see `aggregator_named`.
+        ConnectionError: see `ResNetBackbone`.
     """
     aggregator = aggregator_named(config.aggregator)
-    backbone = backbone_named(config.backbone, pretrained=config.pretrained)
+    backbone: SmallBackbone | ResNetBackbone = (
+        SmallBackbone()
+        if config.backbone == "small"
+        else ResNetBackbone(config.backbone, pretrained=config.pretrained)
+    )
     settings = {
         "parts": config.parts,
         "window": config.window,

@@ -3,12 +3,11 @@ from urllib.error import HTTPError, URLError
 import pytest
 import torch
 
-from ssn3d.models.backbone import ResNetBackbone, SmallBackbone, backbone_named
+from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
 
 
 def test_the_small_backbone_makes_the_map_of_the_paper_from_a_small_frame():
-    backbone = backbone_named("small")
-    assert isinstance(backbone, SmallBackbone)
+    backbone = SmallBackbone()
     assert backbone(torch.zeros(2, 3, 64, 32)).shape == (2, backbone.channels, 16, 8)
 
 
@@ -21,16 +20,15 @@ def test_the_small_backbone_has_the_widths_it_is_given():
 @pytest.mark.parametrize(("name", "channels"), [("resnet34", 256), ("resnet50", 1024)])
 def test_a_resnet_makes_the_map_of_the_paper_from_a_large_frame(name, channels):
     with torch.device("meta"):
-        backbone = backbone_named(name)
+        backbone = ResNetBackbone(name)
         features = backbone.eval()(torch.zeros(2, 3, 256, 128))
-    assert isinstance(backbone, ResNetBackbone)
     assert backbone.channels == channels
     assert features.shape == (2, channels, 16, 8)
 
 
 def test_resnet50_up_to_its_fourth_stage_has_as_many_parameters_as_published():
     with torch.device("meta"):
-        backbone = backbone_named("resnet50")
+        backbone = ResNetBackbone("resnet50")
     assert sum(weight.numel() for weight in backbone.parameters()) == 8_543_296
 
 
@@ -43,14 +41,4 @@ def test_imagenet_weights_without_a_network_say_what_to_do(monkeypatch, error):
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     with pytest.raises(ConnectionError, match=r"weights of resnet50 .*no route.*pretrained=False"):
-        backbone_named("resnet50", pretrained=True)
-
-
-def test_the_small_backbone_has_no_imagenet_weights():
-    with pytest.raises(ValueError, match='no ImageNet weights for the "small" backbone'):
-        backbone_named("small", pretrained=True)
-
-
-def test_an_unknown_backbone_is_refused():
-    with pytest.raises(ValueError, match="one of small, resnet34, resnet50; got 'resnet18'"):
-        backbone_named("resnet18")
+        ResNetBackbone("resnet50", pretrained=True)
