@@ -7,7 +7,6 @@ Axis letters, the same everywhere:
     q g query and gallery, p people, k anything else that is counted.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,13 +18,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Run": "runs",
-    "RunConfig": "config",
-    "evaluate_retrieval": "evaluation.retrieval",
-    "load": "runs.trained",
-    "load_or_train": "runs",
-    "sweep": "runs",
+_HOMES = {
+    "Run": "runs:Run",
+    "RunConfig": "config:RunConfig",
+    "evaluate_retrieval": "evaluation.retrieval:evaluate",
+    "load": "runs.trained:load",
+    "load_or_train": "runs:load_or_train",
+    "losses": "losses",
+    "models": "models",
+    "sweep": "runs:sweep",
 }
 
 __all__ = [
@@ -42,9 +43,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import ssn3d` alone loads no torch."""
-    if name in ("losses", "models"):
-        return import_module(f".{name}", __name__)
-    if name in _HOME:
-        home = import_module(f".{_HOME[name]}", __name__)
-        return getattr(home, name.removesuffix("_retrieval"))
+    from pkgutil import resolve_name  # here, as it imports much
+
+    if name in _HOMES:
+        return resolve_name(f"{__name__}.{_HOMES[name]}")
     raise AttributeError(f"module 'ssn3d' has no attribute {name!r}")

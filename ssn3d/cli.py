@@ -36,20 +36,20 @@ def main() -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--scale", type=SCALES, default="demo", show_default=True)
-@click.option("--seeds", type=click.IntRange(1), help="How many; the notebooks' own by default.")
-@click.option("--device", help="Where to compute, such as cuda; the notebooks' own by default.")
+@click.option("--seeds", type=click.IntRange(1), help="How many; by default as in each notebook.")
+@click.option("--device", help="Where to compute, such as cuda; by default as in each notebook.")
 @click.option(
     "--cluster",
     envvar="SSN3D_CLUSTER",
     metavar="ADDRESS",
-    help="Of a dask scheduler whose workers train, such as tcp://10.0.0.1:8786; they must see the "
-    "data folder. This machine's cores by default.",
+    help="Train on the workers of the dask scheduler at this address, such as tcp://10.0.0.1:8786; "
+    "they must see the data folder. By default, train on this machine.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where results go: figures/ by default, but build/figures unless at scale demo with the "
-    "notebooks' own seeds, so that a trial replaces no result.",
+    help="Folder for the results. By default figures/ at scale demo with the notebooks' own seeds, "
+    "and build/figures otherwise, so that a trial replaces no result.",
 )
 def figures(
     names: tuple[str, ...],
@@ -59,9 +59,9 @@ def figures(
     cluster: str | None,
     out: Path | None,
 ) -> None:
-    """Regenerate the paper's tables and figures, or those of the notebooks NAMES.
+    """Regenerate the paper's tables and figures, or run the notebooks NAMES alone.
 
-    The notebooks 08 to 10, which are not about them, must be named.
+    Notebooks 08 to 10 make no table or figure of the paper; they run only if they are named.
     """
     from .data import project_folder
     from .reproduce.run_notebooks import choose, report, run_all
@@ -169,7 +169,7 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 @click.argument("root", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--sample", type=click.IntRange(1), default=64, show_default=True, help="Frames.")
 def check_data(name: str, root: Path, sample: int) -> None:
-    """Look a copy of the data set NAME in ROOT over: "ready", or what is to be mended."""
+    """Check a copy of the data set NAME in ROOT; say "ready", or what must be mended."""
     from .datasets.check import check
 
     line = None
@@ -223,13 +223,13 @@ def label(
         split = import_module(f"ssn3d.datasets.{name}").read(root)
         source = openpose or annotated or keypoint_rcnn(pretrained=True, device=device)
         done = label_set(split, root, source, overwrite=overwrite, resume=resume)
-    click.echo(f"{done.tracklets} tracklets, {done.frames} frames; found in so many of them:")
+    click.echo(f"{done.tracklets} tracklets, {done.frames} frames; each part was found in:")
     for part, share in done.found.items():
         click.echo(f"{part:<18}{100 * share:.1f} %")
 
 
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
-    """Fields and values; a value that is no Python literal is a text."""
+    """Fields and values; a value that is not a Python literal is taken as text."""
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")

@@ -1,4 +1,4 @@
-"""The data of a run: in which folder they are, their identity, and their tracklets or pictures."""
+"""The data of a run: their folder, their identity, and their tracklets or pictures."""
 
 import os
 from functools import lru_cache
@@ -37,7 +37,7 @@ def data_folder() -> Path:
 
 
 def split_of(config: RunConfig) -> Split:
-    """The tracklets a run is trained and tested on; a rendered set is made first if need be.
+    """The tracklets that a run is trained and tested on; they are rendered first if necessary.
 
     Raises:
         FileNotFoundError: a real data set is not where it is expected.
@@ -49,7 +49,7 @@ def split_of(config: RunConfig) -> Split:
 
 
 def pictures_of(config: StudyConfig) -> Pictures | Pedestrians | None:
-    """The pictures an SSN alone is trained on, rendered first if need be; None for random maps.
+    """The pictures of a run of the SSN alone, rendered first if necessary; None for random maps.
 
     Raises:
         FileNotFoundError: the folder of pictures, or their labels, are not there.
@@ -108,7 +108,9 @@ def profile_of(config: RunConfig) -> Profile:
 
 def _rendered_set(config: Settings) -> RenderedSet | None:
     """How the data of a run are rendered; None if they are read from a folder, or drawn."""
-    if isinstance(config, RunConfig) and config.source == "rendered":
+    if isinstance(config, RunConfig):
+        if config.source != "rendered":
+            return None
         return rendered_set(
             config.dataset,
             render.write,
@@ -118,11 +120,8 @@ def _rendered_set(config: Settings) -> RenderedSet | None:
             width=config.width,
             profile=profile_of(config),
         )
-    if (
-        not isinstance(config, StudyConfig)
-        or config.study == "random_maps"
-        or config.folder is not None
-    ):
+    assert isinstance(config, StudyConfig)
+    if config.study == "random_maps" or config.folder is not None:
         return None
     if config.study == "amber":
         return rendered_set(
