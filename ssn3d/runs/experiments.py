@@ -37,13 +37,13 @@ class Experiment(NamedTuple):
     """Raise it when a change to the code moves the numbers of such runs: they get new names then,
     and are made anew.  tests/runs/test_golden.py notices such a change."""
     words: Callable[[Any], str]
-    """What a run is, for its name."""
+    """What the run is, in words; a part of its name."""
     build: Callable[[Any], nn.Module]
     """The untrained network."""
     make: Callable[[Any, torch.device | str, Path | None, OnStep | None], Result]
-    """From a configuration, on a device, with a checkpoint in a file."""
+    """Makes the run of a configuration: see `make_reid`."""
     steps: Callable[[Any], int]
-    """Of training: how much work it is."""
+    """Training steps: about how much work a run is."""
 
 
 def make_reid(

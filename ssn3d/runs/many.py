@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 
 from ssn3d import data
 from ssn3d.config import Settings
-from ssn3d.data import data_folder
 
 from . import store
 from .experiments import experiment_of
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 WORTH_PROCESSES = 200
 """Steps of training below which starting processes takes longer than the training itself."""
 WAIT = 20
-"""Seconds to wait for a scheduler's answer, and for its first worker."""
+"""Seconds to wait for an answer of the scheduler, and for its first worker."""
 RETRIES = 2
 """How often dask repeats a training that failed."""
 NEWS = "ssn3d"
@@ -127,8 +126,8 @@ def local_workers(count: int) -> Iterator[Any]:
         "distributed.worker.profile.enabled": False,  # it keeps 200 kB more after each run
     }
     with dask.config.set(settings), _silenced("distributed"), ExitStack() as stack:
-        # A terminal sends Ctrl-C to all processes.  Only this one shall hear it, and end the
-        # others, which inherit what is blocked here.
+        # A terminal sends Ctrl-C to all processes.  Only this process shall receive it, and end
+        # the workers, which inherit the blocked signal.
         resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
         usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -178,7 +177,7 @@ def connected(address: str) -> Iterator[Any]:
 
 @contextmanager
 def _workers(client: Any, configs: Sequence[Settings], tasks: int) -> Iterator[Any]:
-    """A client whose workers can do so many tasks, or None if this process does them as fast."""
+    """A client with workers for the tasks, or None if this process does them as fast."""
     from dask.system import CPU_COUNT
 
     client = client or os.environ.get("SSN3D_CLUSTER")
@@ -206,12 +205,12 @@ def _render(client: Any, configs: Sequence[Settings]) -> None:
 def _each(
     client: Any, function: Callable[..., Any], configs: Sequence[Settings], *device: Any
 ) -> Iterator[None]:
-    """In workers, call a function with each configuration; yield whenever one call has ended."""
+    """Call a function with each configuration, in workers; yield each time that a call ends."""
     from distributed import as_completed
 
     gpu = bool(device) and torch.device(device[0]).type == "cuda"
     _check_workers(client, gpu)
-    folders = {"SSN3D_DATA": str(data_folder()), "SSN3D_RUNS": str(store_folder())}
+    folders = {"SSN3D_DATA": str(data.data_folder()), "SSN3D_RUNS": str(store_folder())}
     folders["SSN3D_FOLDER"] = os.environ.get("SSN3D_FOLDER", "")
     futures = {}
     for config in configs:
@@ -223,7 +222,7 @@ def _each(
             name,
             folders,
             *device,
-            key=f"{function.__name__}-{name}-{store_folder()}",  # askers of one run share it
+            key=f"{function.__name__}-{name}-{store_folder()}",  # all that ask for a run share it
             retries=RETRIES,
             resources={"GPU": 1} if gpu else None,
         )

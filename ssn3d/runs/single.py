@@ -19,7 +19,6 @@ from filelock import FileLock
 
 from ssn3d import data
 from ssn3d.config import Settings
-from ssn3d.data import project_folder
 from ssn3d.datasets.identity import digest
 from ssn3d.training.loop import OnStep
 
@@ -75,25 +74,23 @@ def load_or_train(
         _warn_of_origin(run, device)
         return run
     store.check_writable()
-    with FileLock(store_folder() / f"{name}.lock"):  # nobody else makes it meanwhile
+    with FileLock(store_folder() / f"{name}.lock"):  # no other process makes it meanwhile
         run = _intact(name, config, log.debug)
         if run is not None:
             log.info("HIT %s (made by another process just now)", name)
             return run
         log.info("MISS %s", name)
         _make(config, name, device, on_step)
-    return _surely(_intact(name, config), name)
+    run = _intact(name, config)
+    if run is None:
+        raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
+    return run
 
 
-def _make(
-    config: Settings,
-    name: str,
-    device: torch.device | str,
-    on_step: OnStep | None,
-) -> None:
+def _make(config: Settings, name: str, device: torch.device | str, on_step: OnStep | None) -> None:
     experiment = experiment_of(config)
     with torch.random.fork_rng(devices=[]):
-        experiment.build(config).to(device)  # what keeps it from being built shows before long work
+        experiment.build(config).to(device)  # a network that cannot be built fails before long work
     checkpoint = store_folder() / f"{name}.checkpoint"
     taken = 0
 
@@ -115,7 +112,7 @@ def _make(
         "commit": _commit(),
         "device": device_name(device),
         "seconds": result.seconds,
-        # steps of interrupted trainings, whose time is not among the seconds
+        # steps that earlier, interrupted processes took; their time is not in the seconds
         "resumed_after": len(result.history.get("total", [])) - taken,
         "versions": _versions(),
     }
@@ -123,15 +120,10 @@ def _make(
     checkpoint.unlink(missing_ok=True)
 
 
-def _surely(run: Run[Any] | None, name: str) -> Run[Any]:
-    if run is None:
-        raise RuntimeError(f"the run {name} was made but is gone from {store_folder()}")
-    return run
-
-
 def _intact(
     name: str, config: Settings, tell: Callable[..., None] = log.warning
 ) -> Run[Any] | None:
+    """The run of this name in the store; None, and a message, if it is damaged or another one."""
     try:
         run = store.read(store_folder() / name)
         if run is None or run.config == config:
@@ -146,7 +138,7 @@ def _intact(
 
 
 def _warn_of_origin(run: Run[Any], device: torch.device | str) -> None:
-    """Say, once for each kind of difference, that a run was made by other software or hardware."""
+    """Warn, once for each difference, that other software or hardware made a run."""
     here = {**_versions(), "device": device_name(device)}
     there = {**run.made["versions"], "device": run.made["device"]}
     others = [
@@ -172,17 +164,17 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _commit() -> str | None:
-    """Of the checkout that runs, with "-dirty" where files were changed; None outside of one."""
+    """The commit of this checkout, with "-dirty" if files were changed; None without a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        told = subprocess.run(command, cwd=project_folder(), capture_output=True, text=True)
+        told = subprocess.run(command, cwd=data.project_folder(), capture_output=True, text=True)
     except OSError:  # no git here
         return None
     return told.stdout.strip() or None
 
 
 def device_name(device: torch.device | str) -> str:
-    """What computes, as the record of a run says it, such as "AMD EPYC (AVX512), one thread"."""
+    """Name of a device, as in the record of a run, such as "AMD EPYC (AVX512), one thread"."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -37,7 +37,7 @@ class Run(Generic[Config]):
     metrics: dict[str, Any]
     """See `measure` of `evaluation.reid` and `evaluation.ssn_only`."""
     made: dict[str, Any]
-    """Provenance: of which data and commit, versions, device, seconds, digests."""
+    """Provenance: data, commit, versions, device, seconds, digests."""
 
     @property
     def id(self) -> str:
@@ -68,7 +68,7 @@ def store_folder() -> Path:
 
 
 def names() -> set[str]:
-    """Of all runs in the store, whole or damaged."""
+    """The names of all runs in the store, whole or damaged."""
     return {folder.name for folder in store_folder().glob("[!.]*/")}
 
 
@@ -150,15 +150,15 @@ def write(
     with atomic_folder(folder) as draft:
         for name, content in {**files, "made.json": _json(sealed)}.items():
             (draft / name).write_bytes(content)
-        # for people: whatever they write in it, the run is whole
+        # for people, who may edit it: it has no digest
         (draft / CARD).write_text(_card(folder.name, config, made["kind"]))
 
 
 def clips_per_second(runs: Sequence[Run[RunConfig]]) -> float:
-    """Training clips in a second, the median over runs, as each one's record says.
+    """Training clips per second, by the records of runs: the median over runs.
 
-    Of a training that was interrupted, the steps since it was resumed count.
-    Runs that were made side by side slow each other, so compare only what was made alike.
+    If a training was interrupted, only the steps since it was resumed count.  Runs that are made
+    side by side slow each other, so compare only runs that were made in the same way.
     """
     return median(
         (len(run.history["total"]) - run.made["resumed_after"])

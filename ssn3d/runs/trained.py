@@ -18,7 +18,7 @@ from . import store
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that tells people apart, with the settings that it was trained by."""
+    """A network that tells people apart, with the settings of its training."""
 
     config: RunConfig
     network: ReID
@@ -33,7 +33,7 @@ class Trained:
                 strategy.
 
         Returns:
-            [d] on the CPU; the nearer two embeddings, the likelier one person.
+            [d] on the CPU; the nearer two embeddings are, the likelier they are of one person.
 
         Raises:
             ValueError: no frames, frames that are no pictures, or points that are missing or of

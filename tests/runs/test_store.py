@@ -14,7 +14,7 @@ METRICS = {"top1": 0.1 + 0.2, "skipped": 0, "queries": {"person": [1, 2], "ap": 
 MADE = {
     "kind": "reid",
     "data": "tiny",
-    "code": "c0de",
+    "commit": "c0de",
     "device": "a CPU",
     "seconds": {"train": 0.5},
     "versions": {"ssn3d": "0", "torch": "0"},
