@@ -25,7 +25,7 @@ class Cost(NamedTuple):
 def count(config: RunConfig) -> Cost:
     """Count the parameters and FLOPs of a run's network.
 
-    Shapes are enough for it: no parameter is made or fetched, and nothing is computed.
+    Only shapes are needed: no parameter is made or fetched, and nothing is computed.
 
     Args:
         config: of the run.
@@ -47,7 +47,7 @@ def peak_memory(device: torch.device) -> int:
     """The most memory that this process has used at one time, in bytes.
 
     Args:
-        device: of whose memory: the GPU's own, or the machine's for a CPU.
+        device: whose memory: that of a GPU, or for a CPU that of the machine.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

@@ -41,10 +41,10 @@ def interval(
     the moved means.
 
     A plain bootstrap of three seeds gives intervals that are much too short.  So the part that
-    comes from drawing seeds is stretched, to the spread that Student's t gives the mean of so few
+    comes from drawing seeds is multiplied by `stretch`, which gives it the spread of Student's t
     (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, stretches the percentiles,
-    which three seeds do not reach).  Measured on normal data, 3000 intervals of 95 % each; percent
-    that hold the true mean, and in brackets without stretching:
+    which three seeds do not reach).  Measured on normal data, 3000 intervals of 95 % each: percent
+    of the intervals that hold the true mean, and in brackets without stretching:
 
     - only seeds differ: 94 of 3 seeds (67), 95 of 5 (79), 95 of 10 (89);
     - 3 seeds with the same 40 people: 94 where only people differ (95), 97 where people and seeds
@@ -63,7 +63,7 @@ def interval(
         The mean over seeds of each seed's mean, and the interval.
 
     Raises:
-        ValueError: nothing was measured, or not a number; or units that do not belong to values.
+        ValueError: there are no values, a value is not finite, or a value has no unit.
     """
     if units is None:
         units = [[(row, i) for i in range(len(some))] for row, some in enumerate(values)]
@@ -84,7 +84,7 @@ def interval(
 
 
 def stretch(seeds: int) -> float:
-    """Factor by which the mean of few seeds varies more than the bootstrap says.
+    """Factor by which the mean over a few seeds varies more than in the bootstrap.
 
     With exponential weights the mean of k values varies by their (biased) standard deviation over
     sqrt(k + 1); its standard error is the unbiased one over sqrt(k): sqrt((k + 1) / (k - 1)) times

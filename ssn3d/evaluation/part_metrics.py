@@ -37,12 +37,13 @@ def locate(maps: Tensor) -> Tensor:
 
     At the border only the cells that exist count, so a blurred peak there moves inwards, by up to
     half a cell.  Where several cells are equally heavy, their mean place is taken; the first of
-    them would favour the top left.  So an even map points at the middle of the frame, and a map
-    with two equal peaks between them.  Such a place is only a guess; `extent` tells such maps.
+    them would favour the top left.  So an even map gives the middle of the frame, and a map with
+    two equal peaks gives the middle between them.  Such a place is only a guess; `extent` shows
+    which maps are even.
 
     Args:
-        maps: [... n h w] whose cells share out the whole frame; maps made with "valid" padding
-            first need their border back (`F.pad` with zeros).
+        maps: [... n h w] whose cells cover the whole frame; maps made with "valid" padding first
+            need their border back (`F.pad` with zeros).
 
     Returns:
         [... n 2], the centre of cell (i, j) being ((j + 0.5) / w, (i + 0.5) / h); NaN if all is 0.
@@ -157,7 +158,7 @@ def spread(found: Tensor, truth: Tensor, *, aspect: float) -> Spread:
         aspect: width / height of the frame.
 
     Returns:
-        NaN where nobody has two frames (`frames`), where not two people have one (`people`).
+        NaN in `frames` if no person has two frames, in `people` if fewer than two have one.
     """
     same_shape = found.ndim == 4 and found.shape == truth.shape
     _expect(same_shape, "found and truth [p t n 2] (fill up with NaN)", found, truth)

@@ -11,7 +11,7 @@ which most others are ports:
 - Half of an odd k1 is rounded down; ports to Python round it to even.
 
 Neighbours at equal distance keep their order, queries before gallery; in that code the order is the
-sort's.  Twice that code departs from the paper, and this module follows the paper: Eq. (4) asks for
+sort's.  That code departs from the paper twice, and this module follows the paper: Eq. (4) asks for
 at least two thirds (the code for more), and the weights of Eq. (7) are not divided by their sum.
 """
 
@@ -123,7 +123,7 @@ def _codes(items: Tensor, near: Tensor, farthest: Tensor, rows: int) -> tuple[Te
         theirs, counts = half[near[some]], half_mutual[near[some]]  # [r k h] R(q, k1 / 2)
         common = member[row[:, None, None], theirs] & counts
         joins = mutual[some] & (3 * common.sum(dim=2) >= 2 * counts.sum(dim=2))
-        # who does not join is the item itself, a member already
+        # what does not join is replaced by the item itself, which is a member already
         joined = theirs.where(counts & joins[:, :, None], some[:, None, None])
         member[row[:, None, None], joined] = True
         found.append(_pairs(member, some[0]))
@@ -140,28 +140,27 @@ def _pairs(block: Tensor, first: Tensor) -> Tensor:
 
 def _expand_queries(pair: Tensor, weight: Tensor, near: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """The mean code of each item's neighbours [p k], Eq. (11), as pairs and weights again."""
-    counts = pair[:, 0].bincount()  # everybody has a weight for themselves
+    counts = pair[:, 0].bincount()  # at least 1: each item has a weight for itself
     filled = torch.arange(int(counts.max())) < counts[:, None]
-    whom = torch.zeros(filled.shape, dtype=torch.long).masked_scatter(filled, pair[:, 1])
-    much = torch.zeros(filled.shape).masked_scatter(filled, weight)
+    columns = torch.zeros(filled.shape, dtype=torch.long).masked_scatter(filled, pair[:, 1])
+    codes = torch.zeros(filled.shape).masked_scatter(filled, weight)
     found, weights, means = [], [], torch.empty(min(rows, len(near)), len(near))
     for some in torch.arange(len(near)).split(rows):
         mean = means[: len(some)].zero_()
-        for lender in near[some].unbind(dim=1):
-            mean.scatter_add_(1, whom[lender], much[lender] / near.shape[1])
+        for neighbour in near[some].unbind(dim=1):
+            mean.scatter_add_(1, columns[neighbour], codes[neighbour] / near.shape[1])
         found.append(_pairs(mean, some[0]))
         weights.append(mean[mean != 0])
     return torch.cat(found), torch.cat(weights)
 
 
 def _minima(pair: Tensor, weight: Tensor, p: int, q: int) -> Tensor:
-    """[q g] sums of the minima of two codes, Eq. (8), over the items that both weigh."""
-    order = pair[:, 1].argsort(stable=True)  # item by item, who weighs it, queries first
-    who, weight = pair[order, 0], weight[order]
+    """[q g] sums of the minima of two codes, Eq. (8), over the items that have weight in both."""
+    order = pair[:, 1].argsort(stable=True)  # by member; the items of a member, queries first
+    item, weight = pair[order, 0], weight[order]
     counts = pair[:, 1].bincount(minlength=p).tolist()
     queries = pair[pair[:, 0] < q, 1].bincount(minlength=p).tolist()
     minima = torch.zeros(q, p - q)
-    for each, much, few in zip(who.split(counts), weight.split(counts), queries, strict=True):
-        both = torch.minimum(much[:few, None], much[few:])
-        minima[each[:few, None], each[few:] - q] += both
+    for some, theirs, k in zip(item.split(counts), weight.split(counts), queries, strict=True):
+        minima[some[:k, None], some[k:] - q] += torch.minimum(theirs[:k, None], theirs[k:])
     return minima

@@ -69,14 +69,14 @@ def displacement(
 
 
 def crossings(one: Mapping[float, float], other: Mapping[float, float]) -> list[float]:
-    """Where two lines through points cross or touch, straight between neighbours.
+    """Where two lines cross or touch.  Each is straight between neighbouring points.
 
     Args:
-        one: heights over places.
-        other: heights over the same places.
+        one: y at each x.
+        other: y at the same x.
 
     Returns:
-        Places, rising.
+        x of all crossings, in rising order.
     """
     places = sorted(one)
     gaps = [one[place] - other[place] for place in places]

@@ -19,7 +19,7 @@ from ssn3d.training.ssn_only import find_parts
 from . import part_metrics
 
 LAST = 10
-"""Steps that the final loss is the mean of: every step sees other samples."""
+"""The final loss is the mean over the last steps, because every step sees other samples."""
 
 
 class Windows(NamedTuple):
@@ -39,7 +39,7 @@ def measure(
     material: Pictures | Pedestrians | None,
     history: History,
 ) -> dict[str, Any]:
-    """All measures that are stored of a trained network.
+    """All measures of a trained network, as they are stored.
 
     Args:
         config: of the run.
@@ -79,9 +79,9 @@ class Similarity(NamedTuple):
     between: float
     """Of windows of different parts."""
     shuffled: list[float]
-    """`within` for each shuffle, which gives the windows of each picture to the parts by chance."""
+    """`within` after each shuffle of the windows of each picture among the parts."""
     pictures: list[float]
-    """For each picture, `within` less `between` of its windows against those of all others."""
+    """For each picture, `within` minus `between` of its windows and those of all others."""
 
 
 def similarity(windows: Tensor, *, shuffles: int = 100) -> Similarity:
@@ -90,9 +90,9 @@ def similarity(windows: Tensor, *, shuffles: int = 100) -> Similarity:
     Not in the paper, which lets the reader judge by eye.
 
     Args:
-        windows: [k n c i j] the window of each part in k pictures, colours less the mean colour of
-            all pictures, so that a cosine of 0 only says "of the same series".
-        shuffles: how many times windows are given to parts by chance, for control.
+        windows: [k n c i j] the window of each part in k pictures, colours minus the mean colour of
+            all pictures, so that windows that share only the series have a cosine of about 0.
+        shuffles: how many times the windows are shuffled among the parts, for control.
 
     Returns:
         Cosines in -1..1; a window of exactly the mean colour counts as 0.
@@ -136,7 +136,7 @@ def best_windows(config: StudyConfig, network: PartFinder, frames: Tensor) -> Wi
         network: trained.
         frames: [k 3 H W] uint8.
     """
-    maps = rearrange(find_parts(network, frames, at_once=4).maps, "k 1 n h w -> k n h w")
+    maps = _maps(network, frames, at_once=4)
     (height, width), (h, w) = frames.shape[-2:], maps.shape[-2:]
     best = rearrange(maps, "k n h w -> k n (h w)").argmax(dim=-1)
     x = (best % w + (width - w) // 2 + 0.5) / width
@@ -217,12 +217,12 @@ def pedestrian_metrics(
     return metrics
 
 
-def _maps(network: PartFinder, frames: Tensor) -> Tensor:
-    return rearrange(find_parts(network, frames).maps, "k 1 n h w -> k n h w")
+def _maps(network: PartFinder, frames: Tensor, *, at_once: int = 16) -> Tensor:
+    return rearrange(find_parts(network, frames, at_once=at_once).maps, "k 1 n h w -> k n h w")
 
 
 def _share_found(found: Tensor, truth: Tensor, aspect: float) -> list[float]:
-    """Of the visible points of each person who has any, the share that `pck` counts as correct."""
+    """For each person with visible points, the share of these that `pck` counts as correct."""
     distance = part_metrics.distances(found, truth, aspect)
     visible = (~distance.isnan()).sum(dim=1)
     return ((distance <= part_metrics.PCK_THRESHOLD).sum(dim=1) / visible)[visible > 0].tolist()
