@@ -1,4 +1,4 @@
-"""What makes results repeatable: a random generator for each key, and computing with one thread."""
+"""For repeatable results: a random generator for each key, and computing with one thread."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The base of all configurations: fields are checked, and compared with their defaults."""
+"""The base of all configurations: it checks fields, and compares them with their defaults."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ class Settings:
                 raise ValueError(f"{cls.__name__} has no field {name!r}{nearest(name, known)}")
 
     def changed(self) -> dict[str, Any]:
-        """The fields that differ from their defaults, and those that have none.
+        """The fields that differ from their defaults, and those without default; they name a run.
 
         So a field that is added later renames no run, if its default is the former behaviour.
         """

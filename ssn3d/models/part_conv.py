@@ -14,7 +14,7 @@ Block = Literal["bottleneck", "plain"]
 class PartConv(nn.Module):
     """n blocks without shared weights, computed as one grouped convolution with a group per part.
 
-    Not in the paper: the block's layout, which only its Figure 1 shows and no text describes.
+    Not in the paper: the block's layout, which is drawn in its Figure 1 but not described.
     "bottleneck" separates space and time (pseudo-3D); "plain" is one 3 x 3 x 3 convolution, which
     at the paper's sizes has almost seven times the weights.  Both take clips of any length.
     """

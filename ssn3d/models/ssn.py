@@ -89,7 +89,7 @@ class SSN(nn.Module):
         padding: Padding = "same",
         frames: int | None = None,
     ):
-        """Arguments as in `AttentionClassifier`, and one that Table 2 compares.
+        """Arguments as in `AttentionClassifier`, and one more, which Table 2 compares.
 
         frames: None shares one classifier over time; a number gives each frame position its own.
         """
@@ -114,16 +114,11 @@ class SSN(nn.Module):
                 f"SSN has {self.frames} classifiers, one for each frame position, but the clips "
                 f"have {t} frames; cut snippets of {self.frames} frames, or share the classifier"
             )
+        # the frames of each classifier: all, or only the one in its position
+        chosen = [slice(None)] if self.frames is None else [slice(i, i + 1) for i in range(t)]
         found = [
-            self._find(classifier, some_features, some_points)
-            for classifier, some_features, some_points in zip(
-                self.classifiers,
-                self._for_each_classifier(features),
-                [None] * len(self.classifiers)
-                if points is None
-                else self._for_each_classifier(points),
-                strict=True,
-            )
+            self._find(classifier, features[:, some], None if points is None else points[:, some])
+            for classifier, some in zip(self.classifiers, chosen, strict=True)
         ]
         return Parts(*(torch.cat(field, dim=1) for field in zip(*found, strict=True)))
 
@@ -139,10 +134,6 @@ class SSN(nn.Module):
         """
         windows = windows_at(features, points, self.window, self.padding)
         return torch.stack([classifier.second_round(windows) for classifier in self.classifiers])
-
-    def _for_each_classifier(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """The frames [b t ...] each classifier looks at: all of them, or those in its position."""
-        return (frames,) if self.frames is None else frames.split(1, dim=1)
 
     def _find(
         self, classifier: AttentionClassifier, features: Tensor, points: Tensor | None

@@ -1,4 +1,4 @@
-"""Batches of clips for training and for testing; other processes read them ahead for a GPU."""
+"""Batches of clips for training and testing; for a GPU, other processes read them in advance."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
@@ -50,8 +50,7 @@ class TrainingBatches:
             train: tracklets of the training people.
 
         Raises:
-            ValueError: there are too few people, or the tracklets lack the points that the strategy
-                needs.
+            ValueError: there are too few people, or tracklets lack points that the strategy needs.
         """
         if config.dense_chunks and config.dataset in DENSE:
             train = [part for t in train for part in chunks(t, *DENSE[config.dataset])]
@@ -173,7 +172,7 @@ def loaders_for(device: torch.device | str) -> int:
     """
     if torch.device(device).type == "cpu" or current_process().daemon:
         return 0
-    return min(len(sched_getaffinity(0)), 16)  # of the cores that a batch system gives
+    return min(len(sched_getaffinity(0)), 16)  # only the cores that a batch system allows
 
 
 class _Batches(Dataset[tuple[Tensor, Tensor | None, list[int]]]):
@@ -207,7 +206,7 @@ def _by_length(
 
 
 def _reading_ahead(device: torch.device | str, loaders: int) -> dict:
-    """Arguments of a DataLoader that reads ahead for a device, in so many processes."""
+    """Arguments of a DataLoader that reads ahead for a device."""
     return {
         "num_workers": loaders,
         "pin_memory": torch.device(device).type == "cuda",

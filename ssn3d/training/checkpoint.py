@@ -37,7 +37,7 @@ class Checkpoint:
         optimiser: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     ):
-        """Name the file and what it holds.
+        """Say which file holds what.
 
         Args:
             file: in a folder that exists.

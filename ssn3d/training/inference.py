@@ -70,7 +70,12 @@ def find_parts(config: RunConfig, model: ReID, tracklet: Tracklet, indices: Sequ
 def find_parts_of(
     config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]]
 ) -> Parts | None:
-    """As `find_parts`, in b clips of one length, on the CPU; None if the network knows no parts.
+    """Find the parts in b clips of equal length, on the CPU; None if the network knows no parts.
+
+    Args:
+        config: see `find_parts`.
+        model: see `find_parts`.
+        clips: for each clip its tracklet, and the numbers of its frames there.
 
     Raises:
         ValueError: a tracklet lacks the points that the strategy takes parts from.

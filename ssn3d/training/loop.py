@@ -13,7 +13,7 @@ from ssn3d.models.backbone import FrameEncoder
 from .checkpoint import Checkpoint, History
 
 OnStep = Callable[[int, int, dict[str, float]], None]
-"""Called after each step with the number of steps done, that of all steps, and the loss terms."""
+"""Called after each step with the number of steps done, of all steps, and the loss terms."""
 Network = TypeVar("Network", bound=FrameEncoder)
 Batch = TypeVar("Batch")
 
@@ -65,14 +65,14 @@ def run(
     Args:
         terms_of: gives the loss terms of a batch.
         batches_after: gives the batches that follow the first k steps; its argument is k.
-        steps: number of steps in all, with those of `history`.
+        steps: number of steps in all, including those of `history`.
         network: the network that `terms_of` uses.
         optimiser: of its weights.
         schedule: of the learning rate; advanced after each step.
         history: of earlier steps, which this training continues.
         checkpoint: a file; the state is saved to it every few seconds, and restored from it at the
             start if it exists.
-        on_step: told of each step, for progress bars.
+        on_step: called after each step, for progress bars.
 
     Returns:
         The history of all steps.

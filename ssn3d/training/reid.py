@@ -90,7 +90,7 @@ def fit(
         device: where to compute; on a CPU with one thread, so that results do not depend on the
             number of cores.
         checkpoint: see `loop.run`.
-        on_step: told of each step.
+        on_step: see `loop.run`.
 
     Returns:
         The trained network in evaluation mode, and its history.

@@ -49,7 +49,7 @@ def fit(
         labels: [k n 2] as (x, y) in 0..1, NaN where not labelled; needed for `labelled_steps`.
         device: where to compute; on a CPU with one thread.
         checkpoint: see `loop.run`.
-        on_step: told of each step.
+        on_step: see `loop.run`.
 
     Returns:
         The trained network in evaluation mode, and its history.
@@ -109,7 +109,7 @@ def _second_round(
     step: int,
     device: torch.device | str,
 ) -> tuple[Tensor, Tensor | None]:
-    """2nd round logits [f n m] for the loss of a step; which of them count [f n], None: all."""
+    """2nd round logits [f n m] for the loss of a step, and which count [f n], or None for all."""
     if frames is None:
         size = (config.channels, config.height, config.width)
         maps = random_maps.draw(
@@ -139,7 +139,7 @@ def _attended(network: PartFinder, frames: Tensor) -> Tensor:
 
 
 def _batch(config: StudyConfig, step: int, rows: Tensor) -> Tensor:
-    """Rows [batch ...] of a step, out of [k ...]; each pass over them has its own order."""
+    """The rows [batch ...] of a step, out of [k ...]; each pass over all rows has its own order."""
     first, size = (step - 1) * config.batch, len(rows)
     orders = {
         turn: torch.randperm(size, generator=stream("study", config.seed, size, turn))

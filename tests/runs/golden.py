@@ -1,6 +1,6 @@
-"""What small runs and pictures are known to give: `python -m tests.runs.golden` writes them anew.
+"""The known results of small runs and pictures.  `python -m tests.runs.golden` writes them anew.
 
-Only after a `results_version` (ssn3d/runs/experiments.py) or a RENDERER_VERSION was raised.
+Do so only after raising a `results_version` (ssn3d/runs/experiments.py) or a RENDERER_VERSION.
 """
 
 import json
