@@ -1,8 +1,8 @@
 """The same runs by older instruction sets than this processor has: what differs, and how much.
 
-Sums come out alike on one type of processor, but each type adds in an order and rounds to 16 bits
-in places of its own.  oneDNN, ATen and MKL can be told to do without the newest instructions, which
-stands in for an older processor.
+Sums are the same on one type of processor, but each type adds in its own order, and rounds to 16
+bits in its own places.  oneDNN, ATen and MKL can be told to do without the newest instructions,
+which stands in for an older processor.
 
     python -m tests.benchmarks.bench_cpus --scale demo --older avx512 -s strategy=unsupervised
 """

@@ -74,7 +74,7 @@ class Watched(training_batches.TrainingBatches):
 def measured(
     config: RunConfig, split: Split, device: torch.device, *, warm: int, steps: int
 ) -> dict[str, float]:
-    """Speed, memory and waiting of `train.fit` itself, over so many steps after the warm ones.
+    """Speed, memory and waiting of `train.fit` itself, over `steps` steps after the warm ones.
 
     The losses of a step are read at its end, so the device has by then done all but the update.
     """

@@ -54,8 +54,8 @@ STEPS = {"mars": 235, "ilids_vid": 19, "dukemtmc": 140}
 from chunks of tracklets whose lengths are drawn with the published least, mean and most, and on
 DukeMTMC-VideoReID with as many chunks of 32 frames as others report: 18 to 19, and 120 to 150."""
 TEST_FRAMES = {"mars": 657_709, "ilids_vid": 21_240, "dukemtmc": 445_764}
-"""Of all queries and galleries, without those of nobody; iLIDS-VID: 300 tracklets of 70.8."""
-DIVISIONS = {"ilids_vid": 10}
+"""Of all queries and galleries, without junk; iLIDS-VID: 300 tracklets of 70.8."""
+SPLITS = {"ilids_vid": 10}
 
 
 def schedule(tasks: Sequence[Task], workers: int) -> dict[str, float]:
@@ -99,12 +99,12 @@ def graph(
     """The tasks of all notebooks, in order.
 
     Args:
-        runs: of each notebook, its runs, each of which may need the rendering of its set, a task
+        runs: the runs of each notebook.  A run may need the rendering of its set, which is a task
             of the first notebook that needs it.
         drawing: seconds of each notebook when its runs are there.
-        starting: seconds until the processes of a sweep work, and to stop them.
-        barrier: a notebook begins when the one before it is done, with processes of its own, as
-            it is today; else all begin at once, with the same processes.
+        starting: seconds to start the processes of a sweep, and to stop them.
+        barrier: a notebook begins when the one before it is done, with processes of its own; else
+            all begin at once, with the same processes, as `make figures` does.
     """
     tasks: list[Task] = []
     last: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ def made(figures: Path) -> tuple[dict[str, list[Task]], list[float]]:
                     own[name] = entry["settings"] | run
     seconds: dict[str, list[float]] = defaultdict(list)
     for run in (run for own in chosen.values() for run in own.values()):
-        seconds[_alike(run)].append(sum(run["seconds"].values()))
+        seconds[_setting(run)].append(sum(run["seconds"].values()))
     tasks: dict[str, list[Task]] = {}
     rendered: set[str] = set()
     for notebook, own in chosen.items():
@@ -145,14 +145,16 @@ def made(figures: Path) -> tuple[dict[str, list[Task]], list[float]]:
         new = [Task(name, RENDERING[kind]) for name, kind in sets.items() if name not in rendered]
         rendered |= sets.keys()
         tasks[notebook] = new + [
-            Task(name, median(seconds[_alike(run)]), (run["data"],) if run["data"] in sets else ())
+            Task(
+                name, median(seconds[_setting(run)]), (run["data"],) if run["data"] in sets else ()
+            )
             for name, run in own.items()
         ]
     return tasks, [one / median(several) for several in seconds.values() for one in several]
 
 
-def _alike(run: Mapping[str, Any]) -> str:
-    """The same for runs that differ only in seed and division."""
+def _setting(run: Mapping[str, Any]) -> str:
+    """The same for runs that differ only in seed and split."""
     return repr(
         sorted(
             item for item in run.items() if item[0] not in ("seed", "split", "seconds", "device")
@@ -191,7 +193,7 @@ def paper_runs(seeds: int) -> Iterator[tuple[str, str, RunConfig]]:
 
     A run that an earlier notebook has made is not made again.
     """
-    rivals = {name: changes for name, changes in methods().items() if OURS not in name}
+    baselines = {name: changes for name, changes in methods().items() if OURS not in name}
     strategies = ("supervised", "unsupervised", "semi-supervised")
     lambdas: list[Mapping[str, Any]] = [{"ssn_weight": weight} for weight in (0.01, 0.3, 1.0)]
     lambdas.append({"ssn_reduction": "mean"})
@@ -199,12 +201,12 @@ def paper_runs(seeds: int) -> Iterator[tuple[str, str, RunConfig]]:
         "01": {f"{OURS}, {name}": [{"strategy": name}] for name in strategies},
         "02": {f"{OURS}, not shared": [{"shared": False}]},
         "03": {f"{OURS}, other lambdas": lambdas},
-        "04": {name: [changes] for name, changes in rivals.items()},
+        "04": {name: [changes] for name, changes in baselines.items()},
     }
     for notebook, own in kinds.items():
         for dataset in DATASETS:
             for name, several in own.items():
-                for changes in several * seeds * DIVISIONS.get(dataset, 1):
+                for changes in several * seeds * SPLITS.get(dataset, 1):
                     config = RunConfig.preset("paper", dataset, **changes)  # type: ignore[arg-type]
                     yield notebook, name, config
 
@@ -293,7 +295,7 @@ def main() -> None:
     demo(arguments.starting)
     print(
         f"## The paper's protocol\n\nTables 1 to 5 and Figure 3, {arguments.seeds} seeds, all ten "
-        "divisions of iLIDS-VID with each. Counted: multiplications and additions; assumed, for no "
+        "splits of iLIDS-VID with each. Counted: multiplications and additions; assumed, for no "
         f"GPU was measured: {arguments.sustained:.0%} of {arguments.peak:g} 10^12 operations a "
         "second in 16 bits, and that reading keeps up.\n"
     )

@@ -8,7 +8,7 @@ import argparse
 import os
 import subprocess
 import sys
-from statistics import mean, quantiles
+from statistics import mean, median, quantiles
 
 import torch
 
@@ -45,7 +45,7 @@ def steps_a_second(precision: str, layout: str, threads: int) -> float:
 
 
 def together(processes: int, *arguments: object) -> float:
-    """Steps a second of so many processes side by side."""
+    """Steps a second of several processes side by side, added up."""
     code = f"from {__spec__.name} import *; print(steps_a_second{arguments})"
     environment = os.environ | {"OMP_NUM_THREADS": str(arguments[-1])}
     started = [
@@ -60,7 +60,7 @@ def together(processes: int, *arguments: object) -> float:
 def race(name: str, ours: tuple, theirs: tuple, faster: float | None = None) -> None:
     """Take turns, and print the ratio of steps a second."""
     rates = [(together(*ours), together(*theirs)) for _ in range(ROUNDS)]
-    one, other = (quantiles(side, n=4)[1] for side in zip(*rates, strict=True))
+    one, other = map(median, zip(*rates, strict=True))
     spread = quantiles([fast / slow for fast, slow in rates], n=4)
     verdict(f"{name}: {one:.1f} against {other:.1f} steps/s", spread, "faster", at_least=faster)
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from statistics import quantiles
+from statistics import median, quantiles
 from time import perf_counter
 
 import torch
@@ -43,7 +43,7 @@ def race(
         cost: how many times as long ours may take.  With neither, how long it takes is printed.
     """
     times = [(seconds(ours), seconds(theirs)) for _ in range(rounds + 1)][1:]
-    one, other = (quantiles(side, n=4)[1] for side in zip(*times, strict=True))
+    one, other = map(median, zip(*times, strict=True))
     if faster is not None:
         spread = quantiles([slow / fast for fast, slow in times], n=4)
         verdict(f"{name}: {one:.3g} s against {other:.3g} s", spread, "faster", at_least=faster)

@@ -45,7 +45,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def room(limit: int) -> Iterator[None]:
-    """A disk on which no file can become longer than so many bytes."""
+    """A disk on which no file can become longer than `limit` bytes."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then writing fails instead
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, usual[1]))
@@ -179,7 +179,7 @@ def without_privileges() -> Iterator[None]:
 
 @pytest.fixture
 def read_only(tiny_config, tmp_path, monkeypatch, without_privileges) -> Iterator[Path]:
-    """A data folder with one finished run, in which nobody can write."""
+    """A data folder with one finished run, in which no process can write."""
     folder = tmp_path / "data"
     monkeypatch.setenv("SSN3D_DATA", str(folder))
     monkeypatch.delenv("SSN3D_RUNS")

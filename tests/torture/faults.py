@@ -174,7 +174,7 @@ def _results(found: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def full_disk(place: Path, rng: Rng) -> None:
-    """No file may become longer than so many bytes: of frames, lists, pixels, progress, results."""
+    """No file may grow beyond a limit: of frames, lists, pixels, checkpoints, results."""
     config = config_of(SETS[below(3, rng)])
     whole, expected = undisturbed(place.parent, config)
     done = below(3, rng)  # what is there already: nothing, the rendered set, its pixels too
@@ -197,7 +197,7 @@ def full_disk(place: Path, rng: Rng) -> None:
 
 
 def damage(place: Path, rng: Rng) -> None:
-    """A file of a finished run, or of the progress of one, is cut, changed, emptied or gone."""
+    """A file of a finished run, or a checkpoint, is cut, changed, emptied or deleted."""
     config = config_of()
     whole, expected = undisturbed(place.parent, config)
     shutil.copytree(whole, place)
@@ -233,7 +233,7 @@ def open_network(config: RunConfig) -> None:
 
 
 def many_askers(place: Path, rng: Rng, count: int = 8) -> None:
-    """So many ask for one run at once, and one of two times who trains it is killed."""
+    """Several processes ask for one run at once; in half of the tries, the trainer is killed."""
     config = config_of()
     whole, expected = undisturbed(place.parent, config)
     shutil.copytree(whole / "data", place / "data")
@@ -262,7 +262,7 @@ def killed_worker(place: Path, rng: Rng) -> None:
 
 
 def sweep_and_kill(wanted: list[RunConfig], seconds: float) -> bool:
-    """Make runs side by side and kill a worker so many seconds after one began to train.
+    """Make runs side by side, and kill a worker some seconds after the first began to train.
 
     Returns:
         Whether there was one to be killed.
@@ -367,7 +367,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
 
 
 def torture(fault: Fault, tries: int, folder: Path) -> Outcome:
-    """A fault so many times, each in a folder of its own below `folder`."""
+    """Try a fault several times, each time in a folder of its own below `folder`."""
     rng = torch.Generator().manual_seed(0)
     wrong = lost = hangs = 0
     for number in range(tries):

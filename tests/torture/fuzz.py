@@ -178,7 +178,7 @@ def limited() -> Iterator[None]:
 
 
 def attack(target: Target, tries: int, seed: int) -> list[str]:
-    """Changes a file so many times, and returns what was found."""
+    """Change a file many times; return a line for each unexpected error."""
     found: list[str] = []
     rng = torch.Generator().manual_seed(seed)
     content = target.file.read_bytes()

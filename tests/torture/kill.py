@@ -21,7 +21,7 @@ CONFIG = RunConfig.preset("smoke", "ilids_vid", epochs=60, steps_per_epoch=1)
 
 
 def killed(tries: int, kills: int, folder: Path) -> Outcome:
-    """So many runs, each killed so many times; a try that takes too long is a hang."""
+    """Kill each of several runs several times; a try that takes too long is a hang."""
     whole, expected = undisturbed(folder, CONFIG)
     shutil.copytree(whole / "data", folder / "timed" / "data")
     begun = time.monotonic()

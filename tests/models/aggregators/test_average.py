@@ -17,9 +17,9 @@ from ssn3d.models.reid import Output
 from ssn3d.training import reid as train
 
 CHANNELS, EMBEDDING = 16, 12
-RIVALS = [name for name in AGGREGATORS if name != "ssn3d"]
+BASELINES = [name for name in AGGREGATORS if name != "ssn3d"]
 SIZES = {"parts": 3, "window": 3, "hidden": 8, "width": 8, "embedding": EMBEDDING}
-every_rival = pytest.mark.parametrize("name", RIVALS)
+every_baseline = pytest.mark.parametrize("name", BASELINES)
 
 
 def baseline(name: str, *, random: bool = True) -> nn.Module:
@@ -39,7 +39,7 @@ def features(generator) -> Tensor:
 
 
 @pytest.mark.parametrize("frames", [1, 4, 32])
-@every_rival
+@every_baseline
 def test_a_clip_of_any_length_becomes_one_vector_and_always_the_same(name, frames, generator):
     features = torch.rand(2, frames, CHANNELS, 6, 4, generator=generator)
     output = baseline(name)(features)
@@ -49,8 +49,8 @@ def test_a_clip_of_any_length_becomes_one_vector_and_always_the_same(name, frame
     assert torch.equal(output.embedding, baseline(name)(features).embedding)
 
 
-@every_rival
-def test_rivals_go_by_the_clip_itself_and_by_nothing_else(name, features):
+@every_baseline
+def test_baselines_go_by_the_clip_itself_and_by_nothing_else(name, features):
     model = baseline(name)
     embedding = model(features).embedding
     assert_close(model(features[1:2]).embedding, embedding[1:2])
@@ -58,8 +58,8 @@ def test_rivals_go_by_the_clip_itself_and_by_nothing_else(name, features):
     assert (embedding[0] - embedding[1]).abs().max() > 1e-3
 
 
-@every_rival
-def test_every_weight_of_a_rival_learns_from_the_embedding(name, features):
+@every_baseline
+def test_every_weight_of_a_baseline_learns_from_the_embedding(name, features):
     model = baseline(name).double()
     model(features.double()).embedding.square().sum().backward()
     silent = [n for n, weight in model.named_parameters() if weight.grad.abs().max() < 1e-9]
@@ -69,8 +69,8 @@ def test_every_weight_of_a_rival_learns_from_the_embedding(name, features):
 
 @pytest.mark.parametrize("brightness", [0, 1, 100])
 @pytest.mark.parametrize("training", [False, True])
-@every_rival
-def test_rivals_compute_in_bfloat16(name, training, brightness, features):
+@every_baseline
+def test_baselines_compute_in_bfloat16(name, training, brightness, features):
     model = baseline(name)
     exact = model(brightness * features).embedding
     features = (brightness * features).requires_grad_()
@@ -83,8 +83,8 @@ def test_rivals_compute_in_bfloat16(name, training, brightness, features):
     assert features.grad.isfinite().all()
 
 
-@every_rival
-def test_settings_of_a_run_build_a_rival_that_learns(name, generator):
+@every_baseline
+def test_settings_of_a_run_build_a_baseline_that_learns(name, generator):
     config = RunConfig.preset("demo", "mars", aggregator=name, strategy="unsupervised")
     model = train.build(config)
     clips = torch.rand(2, 2, 3, 16, 16, generator=generator)
@@ -95,8 +95,8 @@ def test_settings_of_a_run_build_a_rival_that_learns(name, generator):
     assert model.backbone[0].weight.grad.any()
 
 
-@every_rival
-def test_rivals_train_and_test_like_ssn3d_without_its_loss(name, tiny_config, tiny_split):
+@every_baseline
+def test_baselines_train_and_test_like_ssn3d_without_its_loss(name, tiny_config, tiny_split):
     config = replace(tiny_config, aggregator=name, steps_per_epoch=1)
     network, history = train.fit(config, tiny_split.train)
     assert history["total"] == history["triplet"]
@@ -115,7 +115,7 @@ def test_rivals_train_and_test_like_ssn3d_without_its_loss(name, tiny_config, ti
         ("ap3d", 67_592, 2_375_696),
     ],
 )
-def test_rivals_have_as_many_weights_as_counted_by_hand(name, demo, paper):
+def test_baselines_have_as_many_weights_as_counted_by_hand(name, demo, paper):
     for scale, count in {"demo": demo, "paper": paper}.items():
         config = RunConfig.preset(scale, "mars", aggregator=name, pretrained=False)
         with torch.device("meta"):
