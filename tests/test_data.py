@@ -178,9 +178,7 @@ def test_a_real_set_is_read_and_identified_by_its_files(tiny_config, split, else
     assert data.identity_of(config) != data.identity_of(tiny_config)
 
 
-def test_a_folder_of_ones_own_is_where_the_environment_says(
-    tiny_config, split, tmp_path, monkeypatch
-):
+def test_a_folder_of_ones_own_is_where_the_environment_says(split, tmp_path, monkeypatch):
     root = tmp_path / "mine"
     more = [replace(tracklet, person=3) for tracklet in split.train]
     folder.write(split._replace(train=[*split.train, *more]), root)

@@ -156,7 +156,7 @@ def test_data_that_cannot_be_scored_are_refused_before_training(
     assert trainings == []
 
 
-def test_a_failed_training_leaves_no_run(tiny_config, store, monkeypatch):
+def test_a_failed_training_leaves_no_run(tiny_config, store):
     def interrupt(*_):
         raise KeyboardInterrupt
 
