@@ -20,7 +20,7 @@ from ssn3d.rng import one_thread
 from ssn3d.training import inference, loop
 from ssn3d.training.batches import TrainingBatches
 from ssn3d.training.checkpoint import History
-from ssn3d.training.reid import loss_terms, start_training
+from ssn3d.training.reid import build, loss_terms
 
 
 class Snapshot(NamedTuple):
@@ -140,7 +140,7 @@ def watch_training(
         every: steps from one snapshot to the next; the first is before any step.
     """
     batches = TrainingBatches(config, tracklets).after(0)
-    model, optimiser = start_training(config)
+    model, optimiser = loop.start(build, config)
     history: History = {}
     yield Snapshot(0, history, _maps(model, clip))
     for done in range(every, steps + 1, every):

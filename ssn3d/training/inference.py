@@ -39,12 +39,13 @@ def embed(
     if not tracklets:
         raise ValueError("embed: expected at least one tracklet, got none")
     check_points(config, tracklets)
-    vectors, owners = [torch.empty(0)], []
+    vectors: list[Tensor] = []
+    owners: list[int] = []
     with one_thread(device), torch.inference_mode(), autocast(config.precision, device):
         for batch in test_batches(config, tracklets, device=device):
             vectors.append(model(batch.frames, batch.points).embedding.float().cpu())
             owners += batch.owners
-    snippets, rows = torch.cat(vectors), torch.tensor(owners, dtype=torch.long)
+    snippets, rows = torch.cat(vectors), torch.tensor(owners)
     totals = snippets.new_zeros(len(tracklets), *snippets.shape[1:]).index_add_(0, rows, snippets)
     return totals / rows.bincount()[:, None]
 

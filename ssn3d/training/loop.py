@@ -8,42 +8,37 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ssn3d.config import RunConfig, StudyConfig
 from ssn3d.models.backbone import FrameEncoder
 
 from .checkpoint import Checkpoint, History
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 """Called after each step with the number of steps done, of all steps, and the loss terms."""
+Config = TypeVar("Config", RunConfig, StudyConfig)
 Network = TypeVar("Network", bound=FrameEncoder)
 Batch = TypeVar("Batch")
 
 
 def start(
-    build: Callable[[], Network],
-    *,
-    seed: int,
-    learning_rate: float,
-    weight_decay: float,
-    device: torch.device | str = "cpu",
+    build: Callable[[Config], Network], config: Config, *, device: torch.device | str = "cpu"
 ) -> tuple[Network, torch.optim.Optimizer]:
-    """Make a network with random weights, and its optimiser (Adam).
+    """Make the untrained network of a configuration, and its optimiser (Adam).
 
     Args:
         build: makes the network; draws its weights from torch's global random state.
-        seed: of these weights.
-        learning_rate: of Adam.
-        weight_decay: of Adam.
+        config: of the run.
         device: device of the network.
 
     Returns:
         The network, its backbone in the memory format "channels last", and the optimiser.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # for the weights; all else has random streams of its own
-        network = build().to(device)
+        torch.manual_seed(config.seed)  # for the weights; all else has random streams of its own
+        network = build(config).to(device)
     network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(
-        network.parameters(), learning_rate, weight_decay=weight_decay, fused=True
+        network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     return network, optimiser
 

@@ -101,7 +101,7 @@ def fit(
     """
     batches = TrainingBatches(config, train)
     with one_thread(device):
-        model, optimiser = start_training(config, device=device)
+        model, optimiser = loop.start(build, config, device=device)
         schedule = torch.optim.lr_scheduler.StepLR(
             optimiser, config.decay_every * batches.steps, config.decay
         )
@@ -116,19 +116,6 @@ def fit(
             on_step=on_step,
         )
     return model.eval(), history
-
-
-def start_training(
-    config: RunConfig, *, device: torch.device | str = "cpu"
-) -> tuple[ReID, torch.optim.Optimizer]:
-    """Make the untrained network of a configuration, and its optimiser; see `loop.start`."""
-    return loop.start(
-        lambda: build(config),
-        seed=config.seed,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        device=device,
-    )
 
 
 def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]:

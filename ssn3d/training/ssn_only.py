@@ -60,13 +60,7 @@ def fit(
     """
     _check(config, frames, labels)
     with one_thread(device):
-        network, optimiser = loop.start(
-            lambda: build(config),
-            seed=config.seed,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            device=device,
-        )
+        network, optimiser = loop.start(build, config, device=device)
 
         def terms_of(step: int) -> dict[str, Tensor]:
             with loop.autocast(config.precision, device):
