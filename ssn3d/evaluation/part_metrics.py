@@ -9,7 +9,7 @@ found and `truth` where they are.  Distances are in frame heights: differences i
 by `aspect`, the frame's width / height.  Maps are weights >= 0 of any sum, such as Eq. (2) gives.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -100,6 +100,18 @@ def pck(found: Tensor, truth: Tensor, *, aspect: float, threshold: float = PCK_T
     return (distance <= threshold).sum(dim=0) / (~distance.isnan()).sum(dim=0)
 
 
+def accuracy(found: Tensor, truth: Tensor, *, aspect: float) -> dict[str, Any]:
+    """`pck` as a run stores it: "pck", the mean over parts, and "pck_parts", of each part.
+
+    Args:
+        found: [f n 2].
+        truth: [f n 2].
+        aspect: width / height of the frame.
+    """
+    parts = pck(found, truth, aspect=aspect)
+    return {"pck": parts.nanmean().item(), "pck_parts": parts.tolist()}
+
+
 def centre_prior(labels: Tensor) -> Tensor:
     """Mean labelled place of each part: a guess that ignores the picture.
 
@@ -171,6 +183,18 @@ def spread(found: Tensor, truth: Tensor, *, aspect: float) -> Spread:
         frames=(in_person.nansum(dim=(0, 1)) / (frames - 1).clamp(min=0).sum(dim=0)).sqrt(),
         people=(of_person.nansum(dim=0) / ((frames > 0).sum(dim=0) - 1).clamp(min=0)).sqrt(),
     )
+
+
+def mean_spread(found: Tensor, truth: Tensor, *, aspect: float) -> dict[str, float]:
+    """`spread` as a run stores it: the means over parts of "frames" and "people".
+
+    Args:
+        found: [p t n 2].
+        truth: [p t n 2].
+        aspect: width / height of the frame.
+    """
+    parts = spread(found, truth, aspect=aspect)._asdict()
+    return {name: values.nanmean().item() for name, values in parts.items()}
 
 
 def overlap(maps: Tensor) -> Tensor:

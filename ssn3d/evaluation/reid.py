@@ -210,12 +210,9 @@ def measure_parts(
     found, truth = found[judged], truth[judged]
     flat_found, flat_truth = (rearrange(x, "p t n xy -> (p t) n xy") for x in (found, truth))
     flat_maps = rearrange(maps[judged], "p t n h w -> (p t) n h w")
-    accuracy = part_metrics.pck(flat_found, flat_truth, aspect=aspect)
-    spread = part_metrics.spread(found, truth, aspect=aspect)
     return {
-        "pck": accuracy.nanmean().item(),
-        "pck_parts": accuracy.tolist(),
-        "spread": {name: each.nanmean().item() for name, each in spread._asdict().items()},
+        **part_metrics.accuracy(flat_found, flat_truth, aspect=aspect),
+        "spread": part_metrics.mean_spread(found, truth, aspect=aspect),
         "distinctness": part_metrics.distinctness(flat_maps),
         "extent": part_metrics.extent(flat_maps).nanmean().item(),
         "tracklets": int(judged.sum()),

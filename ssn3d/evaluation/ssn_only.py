@@ -177,25 +177,15 @@ def pedestrian_metrics(
     parts = torch.arange(config.parts)
     if not config.labelled_steps:
         parts = part_metrics.assign(found[known], people.labels[known], aspect=aspect)
-    truth = people.truth[~known]
-    guesses = {
-        "found": found[~known][:, parts],
-        "prior": part_metrics.centre_prior(people.labels[known]).expand_as(truth),
-    }
-    accuracy = {
-        name: part_metrics.pck(guess, truth, aspect=aspect) for name, guess in guesses.items()
-    }
+    found, truth = found[~known][:, parts], people.truth[~known]
+    prior = part_metrics.centre_prior(people.labels[known]).expand_as(truth)
     metrics |= {
         "parts": parts.tolist(),
-        "pck": accuracy["found"].nanmean().item(),
-        "pck_parts": accuracy["found"].tolist(),
-        "prior": {
-            "pck": accuracy["prior"].nanmean().item(),
-            "pck_parts": accuracy["prior"].tolist(),
-        },
+        **part_metrics.accuracy(found, truth, aspect=aspect),
+        "prior": part_metrics.accuracy(prior, truth, aspect=aspect),
         "people": {
-            "correct": _share_found(guesses["found"], truth, aspect),
-            "prior": _share_found(guesses["prior"], truth, aspect),
+            "correct": _share_found(found, truth, aspect),
+            "prior": _share_found(prior, truth, aspect),
         },
     }
     if people.tracks is None or people.tracks_truth is None:
@@ -205,16 +195,10 @@ def pedestrian_metrics(
         part_metrics.locate(tracks)[:, parts], "(p t) n xy -> p t n xy", p=len(people.tracks)
     )
     still = torch.full_like(places, 0.5)
-    metrics["spread"], metrics["spread_of_points"] = (
-        {
-            name: value.nanmean().item()
-            for name, value in part_metrics.spread(guess, people.tracks_truth, aspect=aspect)
-            ._asdict()
-            .items()
-        }
-        for guess in (places, still)
-    )
-    return metrics
+    return metrics | {
+        "spread": part_metrics.mean_spread(places, people.tracks_truth, aspect=aspect),
+        "spread_of_points": part_metrics.mean_spread(still, people.tracks_truth, aspect=aspect),
+    }
 
 
 def _maps(network: PartFinder, frames: Tensor, *, at_once: int = 16) -> Tensor:
