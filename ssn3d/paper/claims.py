@@ -85,8 +85,9 @@ def matched(contrast: Contrast, found: dict[Any, Run[Any]], seeds: int) -> list[
     return [[found[config] for config in configs] for configs in named]
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim, given those on its data sets."""
+def overall(findings: Sequence[Finding]) -> str:
+    """The verdict on a claim, of which these are all findings."""
+    verdicts = [one.verdict for one in findings]
     if all(verdict == verdicts[0] for verdict in verdicts):
         return verdicts[0]
     return FAILS if FAILS in verdicts else UNDECIDED
@@ -104,7 +105,7 @@ def records(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             "bound": claim.below,
             "paper": claim.paper.get(finding.place, math.nan),
             **{name: getattr(finding, name) for name in Finding._fields[2:]},
-            "overall": verdict_on(group),
+            "overall": overall(group),
         }
         for claim, group in by_claim(findings)
         for finding in group
@@ -115,11 +116,6 @@ def by_claim(findings: Iterable[Finding]) -> list[tuple[Claim, list[Finding]]]:
     """Findings of one claim together."""
     groups = groupby(findings, key=lambda finding: finding.claim.id)
     return [(group[0].claim, group) for group in (list(some) for _, some in groups)]
-
-
-def verdict_on(group: Sequence[Finding]) -> str:
-    """The verdict on a claim, of which these are all findings."""
-    return overall([one.verdict for one in group])
 
 
 def _finding(claim: Claim, place: str, found: Sequence[Sequence[Run[Any]]]) -> Finding:

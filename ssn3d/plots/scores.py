@@ -102,15 +102,13 @@ def ranked_lists(
     return figure
 
 
-def over(
-    axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str, *, line: str = "o-"
-) -> None:
+def over(axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str) -> None:
     """A method's line on an axis: the mean over seeds, a bar from the lowest to the highest."""
     grouped = numbers.groupby(by)[value]
     low, mean, high = grouped.min(), grouped.mean(), grouped.max()
     colour = _colour(method)
     axis.vlines(mean.index, low, high, color=colour, alpha=0.4, linewidth=1)
-    axis.plot(mean.index, mean, line, color=colour, markersize=3, label=method)
+    axis.plot(mean.index, mean, "o-", color=colour, markersize=3, label=method)
 
 
 def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:

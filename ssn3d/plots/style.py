@@ -39,7 +39,7 @@ PART_COLOURS = sns.color_palette(
         "#999933",
     ]
 )
-"""Part n has colour n in every figure; nine that colour-blind readers can tell apart (Paul Tol)."""
+"""Of the parts in every figure: nine that colour-blind readers can tell apart (Paul Tol)."""
 STRATEGY_COLOURS = dict(
     zip(
         ("supervised", "unsupervised", "semi-supervised"),
@@ -47,6 +47,11 @@ STRATEGY_COLOURS = dict(
         strict=True,
     )
 )
+
+
+def part_colour(n: int) -> tuple[float, float, float]:
+    """The colour of part n; from the tenth part on, the colours repeat."""
+    return PART_COLOURS[n % len(PART_COLOURS)]
 
 
 def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:

@@ -1,13 +1,16 @@
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, Points
+from ssn3d.datasets.layout import FrameFiles
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
 
 
@@ -31,6 +34,15 @@ def tracklet() -> Callable[..., Tracklet]:
         return Tracklet(frames, person, camera, Points(truth + 0.01, truth, truth[..., 0] > 0.3))
 
     return make
+
+
+@pytest.fixture
+def files(tracklet, tmp_path: Path) -> FrameFiles:
+    """Four frames of one tracklet as PNG files."""
+    names = tuple(f"{frame}.png" for frame in range(4))
+    for name, image in zip(names, tracklet(1, 1).frames, strict=True):
+        write_image(image, tmp_path / name)
+    return FrameFiles(tmp_path, names)
 
 
 @pytest.fixture

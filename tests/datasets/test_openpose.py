@@ -260,7 +260,6 @@ def test_a_byte_order_mark_is_fine(tmp_path):
 def test_the_minimal_confidence_counts_in_a_file(tmp_path):
     path = stored({"people": [entry(without("body25", 13))]}, tmp_path)
     assert missing(read_openpose(path, SIZE)) == {"left knee"}
-    assert not missing(read_openpose(path, SIZE, min_confidence=0.05))
 
 
 def test_nobody_found_is_nothing_known(tmp_path):
