@@ -1,7 +1,7 @@
 """Check whether a copy of a data set is complete: the work of `ssn3d check-data`.
 
-The readers read it, and stop at the first problem. Around them, this module reports what was found
-where, how the counts compare with the published ones, and whether frames can be opened.
+The readers stop at the first problem. This module also reports what was found where, how the counts
+compare with the published ones, and whether frames can be opened.
 """
 
 from bisect import bisect

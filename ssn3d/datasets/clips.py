@@ -43,7 +43,7 @@ class Clip(NamedTuple):
 
 
 class Clips(Dataset[Clip]):
-    """Training clips, cut anew for each request."""
+    """Training clips, one for each request."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Clips(Dataset[Clip]):
 
         Args:
             tracklets: where the clips are cut from.
-            frames: t, frames a clip.
+            frames: t, the number of frames in a clip.
             stride: distance between them, where a tracklet is long enough.
             size: height and width in pixels that frames are resized to.
             flip: mirror half of the clips, each as a whole.
@@ -239,7 +239,7 @@ def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[in
 
 
 def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, ...]) -> Tensor:
-    """Some frames of a tracklet as uint8 [t 3 H W] of one size, whatever their own sizes."""
+    """Some frames of a tracklet, each resized to the same size, uint8 [t 3 H W]."""
     if isinstance(tracklet.frames, Tensor):
         return resized(load_frames(tracklet, indices), size)
     return torch.cat([resized(read_image(tracklet.frames[i])[None], size) for i in indices])

@@ -47,8 +47,8 @@ def read_picture(path: Path) -> Tensor:
     It is turned as its EXIF data says; what is transparent shows white.
 
     Raises:
-        FileNotFoundError: as in `read_image`, and so is the next.
-        ValueError: it cannot be read.
+        FileNotFoundError: as in `read_image`.
+        ValueError: as in `read_image`.
     """
     return _tensor(_decoded(path, _upright_on_white))
 

@@ -78,8 +78,9 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A missing
-            list of names is made anew, with a warning, if the folders hold all images.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing. A missing
+            list of names is no error if the folders hold all images: it is derived from them, with
+            a warning.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)

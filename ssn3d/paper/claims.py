@@ -136,7 +136,7 @@ def _finding(claim: Claim, place: str, found: Sequence[Sequence[Run[Any]]]) -> F
 
 
 def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
-    """What the first side has more of than the second; of four, how much greater a lead is."""
+    """The first side less the second; of four sides, the first lead less the second lead."""
     if len(sides) == 1:
         return sides[0]
     if len(sides) == 4:
@@ -152,7 +152,7 @@ def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
 
 
 def asked(contrast: Contrast) -> str:
-    """On which runs a claim is judged, in words."""
+    """The runs that a claim is judged on, in words."""
     [(high, *others)] = contrast.configs(seeds=1)
     names = list(dict.fromkeys(name for side in contrast.sides for name in side))
 

@@ -60,7 +60,7 @@ def short(findings: Iterable[Finding]) -> str:
 
 
 def lines(findings: Iterable[Finding]) -> str:
-    """A line for each claim that there are runs for: its verdict and the effects behind it."""
+    """A line for each claim that was measured: its verdict and the effects behind it."""
     return "\n".join(
         f"* {claim.title}: **{overall(group)}** ({claim.unit}: {_effects(group, '; ')})"
         for claim, group in by_claim(findings)

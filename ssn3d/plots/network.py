@@ -45,7 +45,7 @@ def network(seen: Pass, parts: Sequence[str]) -> Figure:
     """Figure 1: how a clip becomes a vector.
 
     Args:
-        seen: the clip and all that becomes of it.
+        seen: the clip and what each step makes of it.
         parts: what to call the n parts.
     """
     t, n = seen.maps.shape[:2]
@@ -106,7 +106,7 @@ def two_rounds(seen: Pass, parts: Sequence[str]) -> Figure:
     """Figure 2: how the self-separated network finds the parts of one frame, the clip's first.
 
     Args:
-        seen: the clip and all that becomes of it.
+        seen: the clip and what each step makes of it.
         parts: what to call the n parts.
     """
     n, side = seen.maps.shape[1], seen.windows.shape[-1]
@@ -189,8 +189,8 @@ def _window(axis: Axes, seen: Pass, x: float, y: float, wide: float) -> tuple[fl
 def _tinted(features: Array, windows: Array) -> tuple[Array, Array]:
     """Features [t c h w] and windows [t n c i j] as pictures [t h w 3] and [t n i j 3].
 
-    Like features have like colours: the first principal component of the cells is how light they
-    are, the second where they are between blue and yellow.
+    Similar features have similar colours: the first principal component of the cells decides how
+    light they are, the second where they are between blue and yellow.
     """
     cells = rearrange(features, "t c h w -> (t h w) c")
     mean = cells.mean(axis=0)

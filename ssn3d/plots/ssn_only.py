@@ -20,10 +20,10 @@ COLUMNS = 3
 
 
 def random_data(panels: Mapping[str, Curves]) -> Figure:
-    """Figure 5: SSN loss over the steps of training, a panel a kind of maps, a line an N.
+    """Figure 5: SSN loss over the steps of training, a panel for each kind of maps.
 
-    The line is the mean over seeds, the band reaches from the lowest to the highest; dotted, what
-    guessing costs: ln N.
+    There is a line for each N, the mean over seeds, in a band from the lowest to the highest. A
+    dotted line shows the loss of guessing, ln N.
 
     Args:
         panels: the curves under the title of each panel, three panels in a row.
@@ -64,7 +64,7 @@ def amber(
         pictures: k of [H W 3], all shown in the shape of the first.
         middles: [k n 2] of the boxes, as (x, y) in 0..1.
         size: height and width of every box, as shares of the picture.
-        windows: of each part [l h w 3] in 0..1, from different pictures; a row a part.
+        windows: of each part [l h w 3] in 0..1, from different pictures; a row for each part.
     """
     lines = -(-len(pictures) // COLUMNS)
     wide = 7.2  # inches
@@ -126,7 +126,7 @@ def parts_apart(
     titles: Sequence[str],
     points: NDArray[np.floating] | None = None,
 ) -> Figure:
-    """Figure 4: a row a person, a column a part, its attention painted over the picture.
+    """Figure 4: the attention of each part (column) painted over the picture of each person (row).
 
     Args:
         pictures: [k H W 3].

@@ -29,8 +29,8 @@ def check_parameters(**allowed: Container[Any]) -> None:
     $SSN3D_SCALE overrides it, so that tests can run a notebook small.
 
     Args:
-        **allowed: for a parameter by its name, what it may be; of a text, each of its words, which
-            are whole numbers if a range is allowed.
+        **allowed: the values that a parameter may have, under its name. A text is checked word by
+            word; if a range is allowed, its words must be whole numbers.
 
     Raises:
         ValueError: an unknown parameter, or a value that is not allowed; says which, and names

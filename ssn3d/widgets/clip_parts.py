@@ -51,7 +51,7 @@ def parts_in_clip(config: RunConfig, model: ReID, tracklet: Tracklet, frame: int
         frame: number of a frame in the tracklet, from 0.
 
     Returns:
-        All frames of the clip, without those that fill up the last clip of a tracklet.
+        All frames of the clip, without those that are repeated to fill the last clip.
 
     Raises:
         FileNotFoundError: the file of a frame is missing; says which.

@@ -84,7 +84,7 @@ def new_camera(rng: torch.Generator, *, clutter: float, height: int) -> Camera:
     )
 
 
-def see(
+def background_behind(
     camera: Camera, scroll: Tensor, shift: Tensor, scale: Tensor, height: int, width: int
 ) -> Tensor:
     """The background behind a moving box.
@@ -118,7 +118,7 @@ def new_obstacle(rng: torch.Generator, scroll: Tensor) -> Capsules:
 
     Args:
         rng: draws what it is and where.
-        scroll: [t] as in `see`: what stands still moves against it.
+        scroll: [t] as in `background_behind`: what stands still moves against it.
     """
     kind, moment, offset, size, grey, level = torch.rand(6, generator=rng).tolist()
     x = scroll[int(moment * len(scroll))] - scroll + 0.36 * (offset - 0.5)

@@ -140,7 +140,7 @@ def reach(ends: Tensor, radii: Tensor, stretch: Tensor, x: Tensor, y: Tensor) ->
         radii: [2 ...] at start and end, in frame heights.
         stretch: [...] how much wider than high the capsules' cross-sections are.
         x: [...] of the places, in frame heights.
-        y: [...] likewise.
+        y: [...] the same.
     """
     (start_x, start_y), (end_x, end_y) = ends
     # In coordinates divided by the stretch the cross-sections are circles.

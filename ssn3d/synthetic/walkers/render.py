@@ -12,7 +12,7 @@ from pathlib import Path
 from ssn3d.datasets.tracklets import Split, Tracklet
 from ssn3d.rng import stream
 
-from .camera import Camera, expose, new_camera, see
+from .camera import Camera, background_behind, expose, new_camera
 from .keypoints import estimate, visible_points
 from .painting import paint
 from .protocol import Profile, Walk, plan
@@ -120,7 +120,7 @@ def render_tracklet(
     key = (walk.appearance, walk.camera, walk.number)
     scene = new_scene(profile, walk, camera, seed=seed)
 
-    canvas = see(camera, scene.scroll, scene.shift, scene.scale, height, width)
+    canvas = background_behind(camera, scene.scroll, scene.shift, scene.scale, height, width)
     paint(canvas, scene.capsules, softness=camera.softness, sun=camera.sun)
     frames = expose(canvas, camera, scene.light, stream(profile.name, seed, "noise", *key))
 
