@@ -1,7 +1,9 @@
 import contextlib
+import copy
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,19 @@ from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, Points
 from ssn3d.datasets.layout import FrameFiles
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
+
+
+def with_change(document: dict[str, Any], *where: Any, to: Any) -> dict[str, Any]:
+    """A copy of a document with one value replaced; ... removes it."""
+    document = copy.deepcopy(document)
+    inner: Any = document
+    for key in where[:-1]:
+        inner = inner[key]
+    if to is ...:
+        del inner[where[-1]]
+    else:
+        inner[where[-1]] = to
+    return document
 
 
 def smooth_frames(length: int, generator: torch.Generator) -> Tensor:
