@@ -1,6 +1,6 @@
 """DukeMTMC-VideoReID on disk: train, query and gallery with a folder for each person and tracklet.
 
-File names have the frame's number in the tracklet, which may begin late, and in the whole video.
+File names have the frame's number in the tracklet, which need not begin with 1, and in the video.
 The set was withdrawn in 2019; this reads copies that a user has, and sets in its layout.
 """
 

@@ -17,9 +17,9 @@ from torch import Tensor
 
 JPEG_QUALITY = 95
 LARGEST = 2**26
-"""Pixels of an image; a frame of an 8K film has 33 million.  A tiny file can claim any number."""
+"""Pixels of an image; a frame of an 8K film has 33 million. A tiny file can claim any number."""
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Of the names of pictures, in capital letters or not."""
+"""Endings of picture files, also in capital letters."""
 
 
 class Pictures(NamedTuple):

@@ -1,8 +1,8 @@
 """MARS on disk: boxes of people in two folders, and lists in info/ that make tracklets of them.
 
-The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late. In the
-.mat files MATLAB counts from 1, and both ends of a range belong to it; here everything counts from
-0, and the end does not.
+The lists decide, not the folders: tracklet numbers have gaps, and a tracklet need not begin with
+frame 1. The .mat files count from 1, and both ends of a range belong to it; here everything counts
+from 0, and the end of a range does not belong to it.
 """
 
 import logging
@@ -100,7 +100,7 @@ def write(split: Split, root: Path) -> None:
     Tracklets are stored by person, then camera; a split in another order comes back in this one,
     except the queries, which keep theirs. JPEG files are copied as they are, frames in memory are
     encoded as JPEG and come back nearly the same. As in MARS, the last tracklet of each list skips
-    a tracklet number and begins late.
+    a tracklet number and begins after frame 1.
 
     Args:
         split: persons -1 (junk), 0 (distractors) to 9999, cameras 0 to 9, at most 999 frames.

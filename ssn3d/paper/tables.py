@@ -18,7 +18,7 @@ COMPARISONS = {"ilids_vid": 3, "mars": 4, "dukemtmc": 5}
 
 
 class Measured(NamedTuple):
-    """One run's place in a table."""
+    """One run in a table."""
 
     row: str
     dataset: str
@@ -136,7 +136,7 @@ def readable(numbers: pd.DataFrame, rows: Sequence[str], decimals: int = 3) -> p
 
     Args:
         numbers: from `over_seeds`.
-        rows: names of what the rows are.
+        rows: names of the columns of `numbers` that say what a row is.
         decimals: to show.
     """
     fixed = {*rows, "mean", "std", "seeds", "values", "runs"}

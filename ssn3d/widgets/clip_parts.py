@@ -32,7 +32,7 @@ class ClipParts:
     names: tuple[str, ...]
     """Names of the n parts."""
     named: bool
-    """Whether part n stands for body point n.  Without labels a network chooses its own parts."""
+    """Whether part n stands for body point n. Without labels a network chooses its own parts."""
     source: str
     """Where the points come from: "attention", or "estimated points" (supervised strategy)."""
     window: int
