@@ -223,7 +223,7 @@ def check_writable(split: Split, root: Path, parts: Sequence[str]) -> None:
         if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):
             raise ValueError(
                 f"{who}: expected body points for {len(tracklet)} frames, got them for "
-                f"{len(tracklet.points.truth)}; cut both alike"
+                f"{len(tracklet.points.truth)}; give as many points as frames"
             )
 
 

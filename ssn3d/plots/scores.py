@@ -194,7 +194,7 @@ def over_lambda(
         titles: of the data sets.
         metrics: label of each metric, by its column.
         best: the lambda that the paper settles on for each data set, marked by a line.
-    """  # fmt: skip
+    """
     with matplotlib.rc_context(STYLE):
         size = (2.3 * len(titles), 1.9 * len(metrics) + 0.4)
         figure = Figure(figsize=size, layout="constrained")
