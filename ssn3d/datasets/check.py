@@ -1,7 +1,7 @@
 """Check whether a copy of a data set is complete: the work of `ssn3d check-data`.
 
-The readers read it, and stop at the first problem. Around them, this module reports what was found
-where, how the counts compare with the published ones, and whether frames can be opened.
+The readers stop at the first problem. This module also reports what was found where, how the counts
+compare with the published ones, and whether frames can be opened.
 """
 
 from bisect import bisect
@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
-
-import torch
 
 from . import dukemtmc, ilids_vid, mars
 from .images import read_image
@@ -53,14 +51,13 @@ class Line(NamedTuple):
     text: str
 
 
-def check(name: str, root: Path, *, sample: int = 64, seed: int = 0) -> Iterator[Line]:
+def check(name: str, root: Path, *, sample: int = 64) -> Iterator[Line]:
     """Check a copy of a data set.
 
     Args:
         name: mars, ilids_vid or dukemtmc.
         root: as for the reader of that set.
-        sample: how many frames to open, spread evenly, beside the first of each list.
-        seed: which ones; another seed opens others.
+        sample: how many frames to open, evenly spaced, beside the first of each list.
 
     Yields:
         One line for each thing found, as soon as it is found; the last is the verdict.
@@ -68,14 +65,14 @@ def check(name: str, root: Path, *, sample: int = 64, seed: int = 0) -> Iterator
     if name not in READERS:
         raise ValueError(f"data set: expected one of {', '.join(READERS)}, got {name!r}")
     problems = []
-    for line in _findings(name, root, sample, seed):
+    for line in _findings(name, root, sample):
         yield line
         if line.level == "fatal":
             problems.append(line.text)
     yield Line("fatal", f"not ready: {problems[0]}") if problems else Line("ok", "ready")
 
 
-def _findings(name: str, root: Path, sample: int, seed: int) -> Iterator[Line]:
+def _findings(name: str, root: Path, sample: int) -> Iterator[Line]:
     yield from _places(name, root)
     try:
         split = mars.read(root, junk=True) if name == "mars" else READERS[name].read(root)
@@ -86,7 +83,7 @@ def _findings(name: str, root: Path, sample: int, seed: int) -> Iterator[Line]:
     yield Line("ok", f"layout: frames are files like {split.train[0].frames[0]}")
     yield from _counts(name, split, tracklets)
     yield from _matches(split)
-    yield from _images(split, tracklets, sample, seed)
+    yield from _images(split, tracklets, sample)
 
 
 def _places(name: str, root: Path) -> Iterator[Line]:
@@ -161,14 +158,13 @@ def _matches(split: Split) -> Iterator[Line]:
         yield Line("fatal", text + first + remedy)
 
 
-def _images(split: Split, tracklets: list[Tracklet], sample: int, seed: int) -> Iterator[Line]:
-    """Open the first frame of each list, and `sample` at equal distances through them all."""
+def _images(split: Split, tracklets: list[Tracklet], sample: int) -> Iterator[Line]:
+    """Open the first frame of each list, and `sample` evenly spaced ones of all frames."""
     ends = list(accumulate(map(len, tracklets)))
     step = max(1.0, ends[-1] / max(sample, 1))
-    offset = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
     chosen = [part[0].frames[0] for part in split]
     for k in range(min(sample, ends[-1])):
-        owner = bisect(ends, position := int((k + offset) * step))
+        owner = bisect(ends, position := int((k + 0.5) * step))
         chosen.append(tracklets[owner].frames[position - ends[owner]])
     sizes = Counter[str]()
     for path in dict.fromkeys(chosen):

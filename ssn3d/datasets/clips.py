@@ -1,7 +1,8 @@
-"""From tracklets to clips: which frames, which people in a batch, which snippets at test time.
+"""From tracklets to clips: the frames of a clip, the people of a batch, the snippets of a test.
 
-The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each; how short tracklets,
-long tracklets and epochs are treated follows AP3D (Gu et al. 2020), as the paper's settings do.
+The paper names 4 frames of stride 8 and batches of 8 people with 4 clips each. It does not say how
+it treats short tracklets, long tracklets and epochs; these follow AP3D (Gu et al. 2020), as the
+paper's settings do.
 """
 
 from collections import defaultdict
@@ -43,7 +44,7 @@ class Clip(NamedTuple):
 
 
 class Clips(Dataset[Clip]):
-    """Training clips, cut anew for each request."""
+    """Training clips, one for each request."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class Clips(Dataset[Clip]):
 
         Args:
             tracklets: where the clips are cut from.
-            frames: t, frames a clip.
+            frames: t, the number of frames in a clip.
             stride: distance between them, where a tracklet is long enough.
             size: height and width in pixels that frames are resized to.
             flip: mirror half of the clips, each as a whole.
@@ -132,7 +133,7 @@ def sample_frames(length: int, frames: int, stride: int, generator: torch.Genera
 def chunks(tracklet: Tracklet, step: int, span: int) -> list[Tracklet]:
     """A long tracklet as several training tracklets of `span` frames, one every `step` frames.
 
-    The last one reaches to the end, and a tracklet shorter than `step` stays whole.  AP3D cuts
+    The last one reaches to the end, and a tracklet shorter than `step` stays whole. AP3D cuts
     iLIDS-VID with step 32 and span 64 and DukeMTMC-VideoReID with 64 and 64: their people have two
     or three tracklets only, and a batch wants four clips of each.
     """
@@ -152,7 +153,7 @@ class IdentitySampler:
     """Batches of several clips of each of several people, without end.
 
     In each pass every person's tracklets are shuffled and divided into groups of `clips_per_id`; a
-    remainder is left out of that pass, and a person with too few tracklets repeats some.  A batch
+    remainder is left out of that pass, and a person with too few tracklets repeats some. A batch
     takes the groups of `ids_per_batch` different people; groups that fill no batch are left out.
     """
 
@@ -239,7 +240,7 @@ def covering_clips(length: int, clip: int, *, multiple: int = 1) -> list[list[in
 
 
 def resized_frames(tracklet: Tracklet, indices: Sequence[int], size: tuple[int, ...]) -> Tensor:
-    """Some frames of a tracklet as uint8 [t 3 H W] of one size, whatever their own sizes."""
+    """Some frames of a tracklet, each resized to the same size, uint8 [t 3 H W]."""
     if isinstance(tracklet.frames, Tensor):
         return resized(load_frames(tracklet, indices), size)
     return torch.cat([resized(read_image(tracklet.frames[i])[None], size) for i in indices])

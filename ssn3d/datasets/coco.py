@@ -105,7 +105,7 @@ def _labels(document: Any) -> Labels:
             skeletons[key] = _names(_field(entry, "keypoints", list, f"category {key!r}"))
     if len(skeletons) != 1:
         raise ValueError(f"categories: expected one with key points, got {len(skeletons)}")
-    (category, parts), *_ = skeletons.items()
+    [(category, parts)] = skeletons.items()
 
     images: dict[int | str, tuple[str, list[float]]] = {}
     names = set()

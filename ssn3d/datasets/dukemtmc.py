@@ -1,6 +1,6 @@
 """DukeMTMC-VideoReID on disk: train, query and gallery with a folder for each person and tracklet.
 
-File names have the frame's number in the tracklet, which may begin late, and in the whole video.
+File names have the frame's number in the tracklet, which need not begin with 1, and in the video.
 The set was withdrawn in 2019; this reads copies that a user has, and sets in its layout.
 """
 
@@ -55,9 +55,9 @@ def read(root: Path) -> Split:
         root: folder with train, query and gallery, or the folder above it.
 
     Returns:
-        Tracklets by person, then tracklet folder, their frames by number whatever the first is.
-        A query that also lies in the gallery, under the same folders and with the same files, is
-        the same object there.
+        Tracklets in the order of person and tracklet folder, their frames in the order of their
+        numbers. A query that is also in the gallery, in folders and files of the same names, is the
+        same object there.
 
     Raises:
         FileNotFoundError: a folder is missing.

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import prod
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from .clips import resized_frames
 from .tracklets import Split, Tracklet
 
 LARGEST = 2**29
-"""Bytes of frames that are worth a file; a set with more is read image by image."""
+"""Bytes of the largest set that is cached; a larger one is read image by image."""
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +34,16 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
             others wait.
 
     Returns:
-        The split as it came if its frames would take more than `LARGEST` bytes.
+        The new split; the given one if its frames would take more than `LARGEST` bytes.
 
     Raises:
-        FileNotFoundError: see `tracklets.load_frames`, as is the next.
-        ValueError: a frame cannot be read.
+        FileNotFoundError: the file of a frame is missing; names it.
+        ValueError: the file of a frame is not a readable image; names it.
     """
     tracklets = _in_order(split)
-    ends = [0, *torch.tensor([len(t) for t in tracklets]).cumsum(0).tolist()]
+    ends = [*accumulate(map(len, tracklets), initial=0)]
     shape = (ends[-1], 3, *size)
-    if not 0 < torch.Size(shape).numel() <= LARGEST:
+    if not 0 < prod(shape) <= LARGEST:
         return split
     pixels = _pixels(tracklets, shape, file)
     views = {
@@ -59,7 +60,7 @@ def _in_order(split: Split) -> list[Tracklet]:
 
 
 def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -> Tensor:
-    count = torch.Size(shape).numel()
+    count = prod(shape)
     if not _is_whole(file, count):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f"{file.name}.lock")):

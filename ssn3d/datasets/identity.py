@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 LISTS = (".mat", ".txt", ".json", ".npz", ".csv")
-"""Files that say what a data set's images show, as against the images themselves."""
+"""Endings of the files that describe a data set's images: their contents count, not only sizes."""
 
 
 def digest(value: Any) -> str:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 JPEG_QUALITY = 95
 LARGEST = 2**26
-"""Pixels of an image; a frame of an 8K film has 33 million.  A tiny file can claim any number."""
+"""Pixels of an image; a frame of an 8K film has 33 million. A tiny file can claim any number."""
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Of the names of pictures, in capital letters or not."""
+"""Endings of picture files, also in capital letters."""
 
 
 class Pictures(NamedTuple):
@@ -47,8 +47,8 @@ def read_picture(path: Path) -> Tensor:
     It is turned as its EXIF data says; what is transparent shows white.
 
     Raises:
-        FileNotFoundError: as in `read_image`, and so is the next.
-        ValueError: it cannot be read.
+        FileNotFoundError: as in `read_image`.
+        ValueError: as in `read_image`.
     """
     return _tensor(_decoded(path, _upright_on_white))
 

@@ -137,8 +137,8 @@ def labelled_frames(points: Points, count: int = 2, apart: int = 8) -> list[int]
     Args:
         points: of one tracklet.
         count: how many frames to choose.
-        apart: frames between one and the next at least, as neighbours show almost the same; in a
-            tracklet too short for that, as many as it allows.
+        apart: the least distance allowed between two of them, as neighbours show almost the same;
+            in a tracklet too short for it, the largest possible distance.
 
     Returns:
         Frame numbers from 0, ascending; fewer than `count` only where there are fewer frames.

@@ -24,6 +24,7 @@ Estimator = Callable[[Tensor], Tensor]
 """Frames uint8 [t 3 H W] -> [t n 2] their points as shares of the frame, NaN where not found."""
 Source = Estimator | Path
 UNFINISHED = ".labelling"  # folder of what interrupted work has found; readers pass over it
+BATCH = 16  # frames that an estimator gets at once
 INNER = (("MARS", "bbox_train"), ("DukeMTMC-VideoReID", "train"))
 
 
@@ -44,12 +45,13 @@ def label(
     Args:
         split: as its reader gives it.
         root: as its reader was given it; points.npz may belong one folder above or below.
-        source: an estimator, run on one CPU thread; or a folder of files by OpenPose, each under
-            its frame's path from the folder of points.npz, none where nothing was found:
-            bbox_train/0001/0001C1T0001F001_keypoints.json; or one file of key points in COCO's
-            JSON, as the annotator writes it, with the nine parts of `PARTS` and such paths.
+        source: an estimator, run on one CPU thread; or a folder of OpenPose's files, each at the
+            path that its frame has from the folder of points.npz, such as
+            bbox_train/0001/0001C1T0001F001_keypoints.json, none where nothing was found; or a file
+            of key points in COCO's JSON with the parts `PARTS`, as the annotator writes it, which
+            names frames by these paths.
         overwrite: replace the points that are there, such as the truth of a rendered set.
-        resume: go on with interrupted work on the same source; else start anew.
+        resume: go on with interrupted work on the same source; otherwise start from the beginning.
 
     Returns:
         How much was labelled, and how often each part was found.
@@ -153,9 +155,9 @@ def _central_person(
 def _finder(source: Source) -> Callable[[Path, Sequence[Path]], Tensor]:
     """The function (folder of points.npz, frames of a tracklet) -> their points [t n 2]."""
     if not isinstance(source, Path):
-        return partial(_run, source)
+        return partial(_estimated, source)
     if not source.is_file():
-        return partial(_read, source)
+        return partial(_by_openpose, source)
     labels = coco.read(source)
     if missing := [part for part in PARTS if part not in labels.parts]:
         raise ValueError(
@@ -167,18 +169,18 @@ def _finder(source: Source) -> Callable[[Path, Sequence[Path]], Tensor]:
 
 
 def _clicked(labels: dict[str, Tensor], home: Path, frames: Sequence[Path]) -> Tensor:
-    """[t n 2] of the frames of a tracklet, NaN in those that nobody has labelled."""
+    """[t n 2] in the frames of a tracklet, NaN in those that nobody has labelled."""
     nothing = torch.full((len(PARTS), 2), torch.nan)
     names = [frame.relative_to(home).as_posix() for frame in frames]
     return torch.stack([labels.get(name, nothing) for name in names])
 
 
 @torch.inference_mode()
-def _run(estimate: Estimator, home: Path, frames: Sequence[Path], batch: int = 16) -> Tensor:
-    """[t n 2] of the frames of a tracklet; those of a batch are resized to its first."""
+def _estimated(estimate: Estimator, home: Path, frames: Sequence[Path]) -> Tensor:
+    """[t n 2] in the frames of a tracklet; frames of a batch are resized to its first."""
     found = []
-    for start in range(0, len(frames), batch):
-        images = [read_image(frame) for frame in frames[start : start + batch]]
+    for start in range(0, len(frames), BATCH):
+        images = [read_image(frame) for frame in frames[start : start + BATCH]]
         size = images[0].shape[1], images[0].shape[2]
         points = estimate(torch.cat([resized(image[None], size) for image in images]))
         if points.shape != (expected := (len(images), len(PARTS), 2)):
@@ -188,8 +190,8 @@ def _run(estimate: Estimator, home: Path, frames: Sequence[Path], batch: int = 1
     return torch.cat(found)
 
 
-def _read(folder: Path, home: Path, frames: Sequence[Path]) -> Tensor:
-    """[t n 2] of the frames of a tracklet, NaN in those without a file by OpenPose."""
+def _by_openpose(folder: Path, home: Path, frames: Sequence[Path]) -> Tensor:
+    """[t n 2] in the frames of a tracklet, NaN in those without a file by OpenPose."""
     found = torch.full((len(frames), len(PARTS), 2), torch.nan)
     for row, frame in enumerate(frames):
         place = folder / frame.relative_to(home)

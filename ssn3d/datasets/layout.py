@@ -112,14 +112,14 @@ def tracklet_of(
         folder: where the files are.
         names: file names in any order.
         parse: reads a file name; its ValueError is passed on with the folder added.
-        person: the number that every file must bear.
-        camera: the same; None takes the first file's.
+        person: the number that every file name must have.
+        camera: the same; None: that of the first file.
 
     Returns:
         The tracklet, without points.
 
     Raises:
-        ValueError: there is no file, or one bears another person or camera.
+        ValueError: there is no file, or one has another person or camera in its name.
     """
     try:
         parsed = sorted(((parse(name), name) for name in names), key=lambda pair: pair[0].frame)
@@ -223,7 +223,7 @@ def check_writable(split: Split, root: Path, parts: Sequence[str]) -> None:
         if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):
             raise ValueError(
                 f"{who}: expected body points for {len(tracklet)} frames, got them for "
-                f"{len(tracklet.points.truth)}; cut both alike"
+                f"{len(tracklet.points.truth)}; give as many points as frames"
             )
 
 

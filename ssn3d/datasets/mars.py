@@ -1,8 +1,8 @@
 """MARS on disk: boxes of people in two folders, and lists in info/ that make tracklets of them.
 
-The lists decide, not the folders: tracklet numbers have gaps and a tracklet may begin late. In the
-.mat files MATLAB counts from 1, and both ends of a range belong to it; here everything counts from
-0, and the end does not.
+The lists decide, not the folders: tracklet numbers have gaps, and a tracklet need not begin with
+frame 1. The .mat files count from 1, and both ends of a range belong to it; here everything counts
+from 0, and the end of a range does not belong to it.
 """
 
 import logging
@@ -78,8 +78,9 @@ def read(root: Path, *, junk: bool = False) -> Split:
         objects: without them 140 queries of MARS would have no right answer.
 
     Raises:
-        FileNotFoundError: a folder, a list or a frame that the lists name is missing.  A missing
-            list of names is made anew, with a warning, if the folders hold all images.
+        FileNotFoundError: a folder, a list or a frame that the lists name is missing. A missing
+            list of names is no error if the folders hold all images: it is derived from them, with
+            a warning.
         ValueError: the lists do not fit each other or the frames.
     """
     home = locate((root, root / "MARS"), ("bbox_train", "bbox_test", "info"), TREE)
@@ -99,7 +100,7 @@ def write(split: Split, root: Path) -> None:
     Tracklets are stored by person, then camera; a split in another order comes back in this one,
     except the queries, which keep theirs. JPEG files are copied as they are, frames in memory are
     encoded as JPEG and come back nearly the same. As in MARS, the last tracklet of each list skips
-    a tracklet number and begins late.
+    a tracklet number and begins after frame 1.
 
     Args:
         split: persons -1 (junk), 0 (distractors) to 9999, cameras 0 to 9, at most 999 frames.

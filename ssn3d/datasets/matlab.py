@@ -22,7 +22,7 @@ _ARRAY, _COMPRESSED = 14, 15
 
 
 def read_array(path: Path) -> NDArray[np.int64]:
-    """The only array of a .mat file, whatever its name, as copies of MARS differ in it.
+    """The only array of a .mat file. Its name does not matter: copies of MARS use different ones.
 
     Args:
         path: a MATLAB 5 file, compressed or not, that holds one 2-D array of whole numbers.

@@ -34,11 +34,13 @@ ORDERS: dict[Layout, list[str]] = {
     ).split(),
 }
 """The key points of every layout, in the order in which estimators write them."""
+MIN_CONFIDENCE = 0.3
+"""Key points that OpenPose is less sure of are missing."""
 OPENPOSE: dict[int, Layout] = {25: "body25", 18: "coco18"}
 
 
 def parts_of(
-    found: Tensor, layout: Layout, size: tuple[int, int], min_confidence: float = 0.3
+    found: Tensor, layout: Layout, size: tuple[int, int], min_confidence: float = MIN_CONFIDENCE
 ) -> Tensor:
     """The nine body points of people, from the key points that an estimator has found.
 
@@ -78,17 +80,16 @@ def parts_of(
     return torch.cat((head, body, crotch, limbs), dim=-2)
 
 
-def read_openpose(path: Path, size: tuple[int, int], min_confidence: float = 0.3) -> Tensor:
+def read_openpose(path: Path, size: tuple[int, int]) -> Tensor:
     """The nine body points in one frame, from the JSON file that OpenPose writes for it.
 
-    Frames of a tracklet are cut around their person. So of several people the one is taken for whom
-    confidence times `centrality`, summed over the key points found, is largest (the first of
-    equals).
+    Frames of a tracklet are cut around their person. If there are several people, this takes the
+    one with the largest sum of confidence times `centrality` over the key points that were found;
+    of equals, the first.
 
     Args:
         path: what --write_json has written, with the models BODY_25 or COCO.
         size: (height, width) in pixels of the image that OpenPose was given.
-        min_confidence: as in `parts_of`.
 
     Returns:
         [n 2] as of `parts_of`; all NaN if the file has no person.
@@ -110,11 +111,11 @@ def read_openpose(path: Path, size: tuple[int, int], min_confidence: float = 0.3
         ) from None
 
     def prominence(found: Tensor) -> float:
-        places = _shares(found, OPENPOSE[len(found)], size, min_confidence)
+        places = _shares(found, OPENPOSE[len(found)], size, MIN_CONFIDENCE)
         return float((found[:, 2] * centrality(places)).nansum())
 
     chosen = max(people, key=prominence, default=torch.zeros(25, 3))
-    return parts_of(chosen, OPENPOSE[len(chosen)], size, min_confidence)
+    return parts_of(chosen, OPENPOSE[len(chosen)], size)
 
 
 def centrality(points: Tensor) -> Tensor:

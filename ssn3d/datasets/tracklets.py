@@ -54,7 +54,7 @@ class Tracklet:
 
 
 class Split(NamedTuple):
-    """One way to divide a data set into people to learn from and people to find again."""
+    """A division of a data set into people to train with and people to search for."""
 
     train: list[Tracklet]
     query: list[Tracklet]
@@ -68,7 +68,7 @@ class Summary(NamedTuple):
     part: str
     """train, query or gallery."""
     people: int
-    """Different persons, without junk and distractors, which other loaders count as two more."""
+    """Different people. Junk and distractors do not count; other loaders count two more."""
     tracklets: int
     distractors: int
     """How many of the tracklets show nobody of interest."""

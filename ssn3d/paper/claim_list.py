@@ -21,9 +21,9 @@ class Contrast(NamedTuple):
     usual: RunConfig | StudyConfig
     """What the sides have in common."""
     sides: Sequence[Mapping[str, Any]]
-    """What each side changes.  Of two, the first is claimed to have more of what is measured.  One
-    alone is claimed to measure more than 0, or less than a bound.  Of four, the first is claimed to
-    lead the second by more than the third leads the fourth."""
+    """What each side changes. With two sides, the first is claimed to measure more than the second;
+    with one, more than 0, or less than a bound; with four, the first is claimed to lead the second
+    by more than the third leads the fourth."""
 
     def configs(self, seeds: int) -> list[tuple[Settings, ...]]:
         """For each of the seeds 0, 1, 2, ... the configurations of all sides."""

@@ -13,11 +13,11 @@ class Values(NamedTuple):
 
     values: Sequence[float]
     units: Sequence[Hashable]
-    """Whom each value is of, such as a person; see `intervals.interval`."""
+    """The person or picture that each value belongs to; see `intervals.interval`."""
 
 
 def top1(run: Run[Any]) -> Values:
-    """100 for each query whose first answer is right, else 0; of people."""
+    """100 for each query whose first answer is right, else 0. The unit is the query's person."""
     queries = run.metrics["queries"]
     return Values([100.0 * (rank == 1) for rank in queries["first_rank"]], queries["person"])
 
@@ -31,7 +31,7 @@ def early_triplet(run: Run[Any]) -> Values:
 def stray_of_frames(run: Run[Any]) -> Values:
     """How much a body part strays from its point, from frame to frame of a clip.
 
-    Nothing of runs on data whose body points are not known.
+    Empty for runs on data whose body points are not known.
     """
     parts = run.metrics.get("parts")
     return _one(100 * parts["spread"]["frames"]) if parts else Values([], [])
@@ -43,9 +43,9 @@ def final_loss(run: Run[Any]) -> Values:
 
 
 def area(run: Run[Any]) -> Values:
-    """Mean SSN loss over all steps, in percent of ln N, which guessing costs: small if fast.
+    """Mean SSN loss over all steps, in percent of ln N, the loss of guessing: small if fast.
 
-    Unlike the step at which half of it is reached, it is known of runs that never get there.
+    Unlike the step at which half of ln N is reached, it is known for every run.
     """
     return _one(100 * fmean(run.history["ssn"]) / log(run.config.parts))
 
@@ -56,17 +56,17 @@ def below_chance(run: Run[Any]) -> Values:
 
 
 def similarity(run: Run[Any]) -> Values:
-    """Similarity of windows of one part less that of windows of different parts; of pictures."""
+    """Similarity of windows of one part less that of different parts, for each picture."""
     return _numbered(run.metrics["similarity"]["pictures"])
 
 
 def accuracy(run: Run[Any]) -> Values:
-    """Percentage of the visible points that were found (PCK); of people."""
+    """Percentage of the visible points that were found (PCK), for each person."""
     return _numbered([100 * share for share in run.metrics["people"]["correct"]])
 
 
 def above_prior(run: Run[Any]) -> Values:
-    """`accuracy` less that of always guessing the mean labelled place; of people."""
+    """`accuracy` less that of always guessing the mean labelled place, for each person."""
     people = run.metrics["people"]
     pairs = zip(people["correct"], people["prior"], strict=True)
     return _numbered([100 * (correct - prior) for correct, prior in pairs])

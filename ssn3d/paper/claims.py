@@ -85,8 +85,9 @@ def matched(contrast: Contrast, found: dict[Any, Run[Any]], seeds: int) -> list[
     return [[found[config] for config in configs] for configs in named]
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim, given those on its data sets."""
+def overall(findings: Sequence[Finding]) -> str:
+    """The verdict on a claim, of which these are all findings."""
+    verdicts = [one.verdict for one in findings]
     if all(verdict == verdicts[0] for verdict in verdicts):
         return verdicts[0]
     return FAILS if FAILS in verdicts else UNDECIDED
@@ -104,7 +105,7 @@ def records(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             "bound": claim.below,
             "paper": claim.paper.get(finding.place, math.nan),
             **{name: getattr(finding, name) for name in Finding._fields[2:]},
-            "overall": verdict_on(group),
+            "overall": overall(group),
         }
         for claim, group in by_claim(findings)
         for finding in group
@@ -115,11 +116,6 @@ def by_claim(findings: Iterable[Finding]) -> list[tuple[Claim, list[Finding]]]:
     """Findings of one claim together."""
     groups = groupby(findings, key=lambda finding: finding.claim.id)
     return [(group[0].claim, group) for group in (list(some) for _, some in groups)]
-
-
-def verdict_on(group: Sequence[Finding]) -> str:
-    """The verdict on a claim, of which these are all findings."""
-    return overall([one.verdict for one in group])
 
 
 def _finding(claim: Claim, place: str, found: Sequence[Sequence[Run[Any]]]) -> Finding:
@@ -140,7 +136,7 @@ def _finding(claim: Claim, place: str, found: Sequence[Sequence[Run[Any]]]) -> F
 
 
 def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
-    """What the first side has more of than the second; of four, how much greater a lead is."""
+    """The first side less the second; of four sides, the first lead less the second lead."""
     if len(sides) == 1:
         return sides[0]
     if len(sides) == 4:
@@ -156,7 +152,7 @@ def _difference(sides: Sequence[Values], runs: Sequence[Run[Any]]) -> Values:
 
 
 def asked(contrast: Contrast) -> str:
-    """On which runs a claim is judged, in words."""
+    """The runs that a claim is judged on, in words."""
     [(high, *others)] = contrast.configs(seeds=1)
     names = list(dict.fromkeys(name for side in contrast.sides for name in side))
 

@@ -20,8 +20,8 @@ OURS = "SSN3D"
 def methods() -> dict[str, Mapping[str, str]]:
     """What each method changes of the settings of a run, under its title.
 
-    SSN3D comes twice, with its two labelled frames a tracklet and without labels, as the baselines
-    are.  These are all other registered aggregators.
+    SSN3D comes twice: with its two labelled frames in each tracklet, and without labels, like the
+    baselines. The baselines are all other registered aggregators.
     """
     baselines = {TITLES.get(name, name): baseline(name) for name in AGGREGATORS if name != "ssn3d"}
     return {OURS: {}, f"{OURS}, no labels": {"strategy": "unsupervised"}, **baselines}

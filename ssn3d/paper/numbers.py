@@ -1,8 +1,9 @@
 """The numbers the paper prints, in percent, read from data/paper/*.csv; missing where not legible.
 
-Some cannot come from the standard protocol and are no target.  With one match per query, the CMC
-printed for iLIDS-VID (88.9, 97.3, 98.8) forces an mAP between 90.7 and 93.5, not 89.2, and a top-1
-of 73.2 forbids the 69.4 of Table 2; and 88.9 is no share of the 150 people of a single split.
+Some of them cannot come from the standard protocol, so nothing here aims at them. With one match
+per query, the CMC printed for iLIDS-VID (88.9, 97.3, 98.8) forces an mAP between 90.7 and 93.5, not
+89.2, and a top-1 of 73.2 forbids the 69.4 of Table 2. No number of right answers among the 150
+people of a split makes 88.9 %.
 """
 
 from functools import cache
@@ -16,7 +17,7 @@ ILIDS_NOTE = (
     "The paper's mAP on iLIDS-VID cannot come from the standard protocol: with one match per "
     "query, its own CMC forces a value between 90.7 and 93.5."
 )
-"""To be said wherever the paper's mAP on iLIDS-VID is shown."""
+"""Shown wherever the paper's mAP on iLIDS-VID is."""
 
 
 @cache

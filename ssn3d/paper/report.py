@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from .claim_list import Claim
-from .claims import Finding, asked, by_claim, verdict_on
+from .claims import Finding, asked, by_claim, overall
 from .tables import markdown_rows
 
 NOTE = (
@@ -34,7 +34,7 @@ def markdown(findings: Iterable[Finding], *, caption: str) -> str:
             "<br>".join(f"{one.place} {_paper(one)}" for one in group if one.place in claim.paper)
             or "–",
             _effects(group, "<br>"),
-            f"**{verdict_on(group)}**",
+            f"**{overall(group)}**",
         )
         for claim, group in groups
     ]
@@ -51,7 +51,7 @@ def short(findings: Iterable[Finding]) -> str:
         rows.append(
             (
                 f"{claim.title} ({claim.where})",
-                f"**{verdict_on(group)}**",
+                f"**{overall(group)}**",
                 _effects(group, "<br>"),
                 links if any(one.runs for one in group) else "–",
             )
@@ -60,9 +60,9 @@ def short(findings: Iterable[Finding]) -> str:
 
 
 def lines(findings: Iterable[Finding]) -> str:
-    """A line for each claim that there are runs for: its verdict and the effects behind it."""
+    """A line for each claim that was measured: its verdict and the effects behind it."""
     return "\n".join(
-        f"* {claim.title}: **{verdict_on(group)}** ({claim.unit}: {_effects(group, '; ')})"
+        f"* {claim.title}: **{overall(group)}** ({claim.unit}: {_effects(group, '; ')})"
         for claim, group in by_claim(findings)
         if any(one.runs for one in group)
     )

@@ -18,7 +18,7 @@ COMPARISONS = {"ilids_vid": 3, "mars": 4, "dukemtmc": 5}
 
 
 class Measured(NamedTuple):
-    """One run's place in a table."""
+    """One run in a table."""
 
     row: str
     dataset: str
@@ -33,9 +33,9 @@ def over_seeds(
     """Mean and spread of each measure over the runs of each group, one a row.
 
     Args:
-        records: of one run each: what it was (the names in `by`), "seed", "run" (its id) and, all
-            others, measures of it; NaN where a run has none.
-        by: names of what tells groups of runs apart.
+        records: one for each run, with the names in `by`, "seed" and "run" (its id); all other
+            entries are measures, NaN where the run has none.
+        by: names of the entries that a group of runs has in common.
         decimals: that single values are rounded to.
 
     Returns:
@@ -115,7 +115,8 @@ def with_quotes(dataset: str, numbers: pd.DataFrame) -> pd.DataFrame:
         numbers: from `measurements`.
 
     Returns:
-        Text, indexed by who says so and method, a column a metric.
+        Text, indexed by origin ("quoted by the paper", "measured here") and method, with a column
+        for each metric.
     """
     printed, ours = paper.table(COMPARISONS[dataset]), numbers[numbers.dataset == dataset]
     printed = printed[(printed.dataset == dataset) & printed.metric.isin(METRICS)]
@@ -135,7 +136,7 @@ def readable(numbers: pd.DataFrame, rows: Sequence[str], decimals: int = 3) -> p
 
     Args:
         numbers: from `over_seeds`.
-        rows: names of what the rows are.
+        rows: names of the columns of `numbers` that say what a row is.
         decimals: to show.
     """
     fixed = {*rows, "mean", "std", "seeds", "values", "runs"}
@@ -180,7 +181,7 @@ def orderings(numbers: pd.DataFrame, best_first: Sequence[str], metric: str) -> 
 
 
 def statements(comparisons: pd.DataFrame, metric: str) -> list[str]:
-    """What `orderings` found, a plain sentence a data set."""
+    """What `orderings` found, a plain sentence for each data set."""
     sentences = []
     for dataset, group in comparisons.groupby("dataset", sort=False):
         verdict = "is seen" if group.seen.all() else "is not seen"
@@ -193,7 +194,7 @@ def statements(comparisons: pd.DataFrame, metric: str) -> list[str]:
 
 
 def beaten_by(numbers: pd.DataFrame, ours: str, metric: str) -> list[str]:
-    """Which methods are ahead of one, a sentence a data set.
+    """Which methods are ahead of one, a sentence for each data set.
 
     Args:
         numbers: from `measurements`, all methods with the same seeds.

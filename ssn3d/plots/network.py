@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from numpy.typing import NDArray
 
-from .style import PART_COLOURS, STYLE, overlay
+from .style import STYLE, overlay, part_colour
 
 Array = NDArray[Any]
 CLASSIFIER, PANEL = "#F5DCA8", "0.94"
@@ -45,7 +45,7 @@ def network(seen: Pass, parts: Sequence[str]) -> Figure:
     """Figure 1: how a clip becomes a vector.
 
     Args:
-        seen: the clip and all that becomes of it.
+        seen: the clip and what each step makes of it.
         parts: what to call the n parts.
     """
     t, n = seen.maps.shape[:2]
@@ -69,7 +69,7 @@ def network(seen: Pass, parts: Sequence[str]) -> Figure:
 
         cell, row = 1.6 / t, (high - low) / n
         side = 0.86 * min(cell, row)
-        for part, colour in enumerate(_colours(n)):
+        for part, colour in enumerate(map(part_colour, range(n))):
             y = high - (part + 0.5) * row
             _text(axis, 3.86, y, parts[part], ha="right")
             for k in range(t):
@@ -106,7 +106,7 @@ def two_rounds(seen: Pass, parts: Sequence[str]) -> Figure:
     """Figure 2: how the self-separated network finds the parts of one frame, the clip's first.
 
     Args:
-        seen: the clip and all that becomes of it.
+        seen: the clip and what each step makes of it.
         parts: what to call the n parts.
     """
     n, side = seen.maps.shape[1], seen.windows.shape[-1]
@@ -141,7 +141,7 @@ def two_rounds(seen: Pass, parts: Sequence[str]) -> Figure:
         _text(axis, right + 0.23, 4.9, "the same weights", rotation=90)
 
         wide, tall, cell = 0.85 * step, 0.85 * step / slim, (high - low) / n
-        for part, colour in enumerate(_colours(n)):
+        for part, colour in enumerate(map(part_colour, range(n))):
             x = left + (part + 0.5) * step
             begin, own = x - wide / 2, high - (part + 1) * cell
             painted = overlay(pixels, seen.maps[:1, part : part + 1], colours=[colour])[0]
@@ -189,8 +189,8 @@ def _window(axis: Axes, seen: Pass, x: float, y: float, wide: float) -> tuple[fl
 def _tinted(features: Array, windows: Array) -> tuple[Array, Array]:
     """Features [t c h w] and windows [t n c i j] as pictures [t h w 3] and [t n i j 3].
 
-    Like features have like colours: the first principal component of the cells is how light they
-    are, the second where they are between blue and yellow.
+    Similar features have similar colours: the first principal component of the cells decides how
+    light they are, the second where they are between blue and yellow.
     """
     cells = rearrange(features, "t c h w -> (t h w) c")
     mean = cells.mean(axis=0)
@@ -268,7 +268,3 @@ def _text(axis: Axes, x: float, y: float, text: str, *, size: float = SMALL, **s
 
 def _shape(letters: str, array: Array) -> str:
     return f"{letters}\n{' × '.join(map(str, array.shape))}"
-
-
-def _colours(n: int) -> list[Any]:
-    return [PART_COLOURS[part % len(PART_COLOURS)] for part in range(n)]

@@ -34,7 +34,7 @@ VERDICT_COLOURS = {"holds": "#117733", "does not hold": "#AA3377", "undecided": 
 
 
 def scores(numbers: pd.DataFrame, metrics: Mapping[str, str], titles: Mapping[str, str]) -> Figure:
-    """Every method's scores, seed by seed: a panel a data set and metric.
+    """Every method's scores, seed by seed, in a panel for each data set and metric.
 
     Args:
         numbers: from `tables.measurements`: row (the method), dataset, metric, mean, values.
@@ -67,10 +67,11 @@ def ranked_lists(
     rows: Mapping[str, Sequence[NDArray[np.uint8]]],
     right: Mapping[str, Sequence[bool]],
 ) -> Figure:
-    """A query and its first answers, a row a query and method: green if it is the person, else red.
+    """Queries and their first answers: green if it is the person, else red.
 
     Args:
-        rows: pictures [H W 3] under the title of each row, the query's first.
+        rows: pictures [H W 3] under the title of each row, the query's first; a row for each query
+            and method.
         right: for each row whether each answer shows the query's person.
     """
     columns = max(map(len, rows.values()))
@@ -102,15 +103,13 @@ def ranked_lists(
     return figure
 
 
-def over(
-    axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str, *, line: str = "o-"
-) -> None:
-    """A method's line on an axis: the mean over seeds, a bar from the lowest to the highest."""
+def over(axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str) -> None:
+    """Draw a method: a line through the means over seeds, bars from the lowest to the highest."""
     grouped = numbers.groupby(by)[value]
     low, mean, high = grouped.min(), grouped.mean(), grouped.max()
     colour = _colour(method)
     axis.vlines(mean.index, low, high, color=colour, alpha=0.4, linewidth=1)
-    axis.plot(mean.index, mean, line, color=colour, markersize=3, label=method)
+    axis.plot(mean.index, mean, "o-", color=colour, markersize=3, label=method)
 
 
 def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:
@@ -121,8 +120,8 @@ def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:
     to the nearest other person.
 
     Args:
-        numbers: a row a run: method, jitter (percent of the box), top1 (percent).
-        moved: a row a run and shift: method, cells, share (percent).
+        numbers: a row for each run: method, jitter (percent of the box), top1 (percent).
+        moved: a row for each run and shift: method, cells, share (percent).
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")
@@ -147,8 +146,9 @@ def label_quality(
     """What labels are worth: worse ones for the supervised strategy, more for the semi-supervised.
 
     Args:
-        noise: a row a run of the supervised strategy: noise (1 as expected), top1 (percent).
-        amount: a row a run of the semi-supervised: labels (frames a tracklet, as text), top1.
+        noise: a row for each run of the supervised strategy: noise (1 as expected), top1 (percent).
+        amount: a row for each run of the semi-supervised strategy: labels (labelled frames in a
+            tracklet, as text), top1.
         references: top-1 of other methods, drawn across both panels.
     """
     with matplotlib.rc_context(STYLE):
@@ -183,18 +183,18 @@ def over_lambda(
     metrics: Mapping[str, str],
     best: Mapping[str, float],
 ) -> Figure:
-    """Figure 3: scores over lambda, a column a data set, a row a metric.
+    """Figure 3: scores over lambda, with a column for each data set and a row for each metric.
 
-    A line is the mean over seeds, the band reaches from the lowest to the highest.  The mean over
-    parts at nine times lambda is the sum at lambda, as long as no part is missing: dashed, the
-    line of the sum moved to where the mean should have it.
+    A line is the mean over seeds, its band reaches from the lowest to the highest. As long as no
+    part is missing, the mean over parts at nine times lambda is the sum at lambda; the dashed line
+    is that of the sum, moved to where the mean should have it.
 
     Args:
-        numbers: a row a run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4) and the metrics.
+        numbers: a row for each run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4), metrics.
         titles: of the data sets.
         metrics: label of each metric, by its column.
         best: the lambda that the paper settles on for each data set, marked by a line.
-    """  # fmt: skip
+    """
     with matplotlib.rc_context(STYLE):
         size = (2.3 * len(titles), 1.9 * len(metrics) + 0.4)
         figure = Figure(figsize=size, layout="constrained")
@@ -230,7 +230,7 @@ def over_lambda(
 
 
 def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
-    """Effects with their intervals, a panel a unit: right of zero speaks for the paper.
+    """Effects with their intervals, in a panel for each unit: right of zero supports the paper.
 
     Args:
         findings: records with title, place, unit, effect, low, high and verdict.

@@ -11,30 +11,29 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from .style import PART_COLOURS, STYLE, band, overlay
+from .style import STYLE, band, overlay, part_colour
 
 Curves = Mapping[int, Sequence[Sequence[float]]]
 """Loss curves of several seeds, under the number of parts N."""
+COLUMNS = 3
+"""Panels in a row of Figure 5, pictures in a row of Figure 6."""
 
 
-def random_data(panels: Mapping[str, Curves], *, columns: int = 3) -> Figure:
-    """Figure 5: SSN loss over the steps of training, a panel a kind of maps, a line an N.
+def random_data(panels: Mapping[str, Curves]) -> Figure:
+    """Figure 5: SSN loss over the steps of training, a panel for each kind of maps.
 
-    The line is the mean over seeds, the band reaches from the lowest to the highest; dotted, what
-    guessing costs: ln N.
+    There is a line for each N, the mean over seeds, in a band from the lowest to the highest. A
+    dotted line shows the loss of guessing, ln N.
 
     Args:
-        panels: the curves under the title of each panel.
-        columns: panels in a row.
+        panels: the curves under the title of each panel, three panels in a row.
     """
     numbers = sorted({n for curves in panels.values() for n in curves})
     colours = dict(zip(numbers, sns.color_palette("flare", len(numbers)), strict=True))
-    rows = -(-len(panels) // columns)
+    rows, columns = -(-len(panels) // COLUMNS), min(COLUMNS, len(panels))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.4 * min(columns, len(panels)), 2.2 * rows), layout="constrained")
-        axes = figure.subplots(
-            rows, min(columns, len(panels)), squeeze=False, sharex=True, sharey=True
-        )
+        figure = Figure(figsize=(2.4 * columns, 2.2 * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axis in axes.flat[len(panels) :]:
             axis.axis("off")
         for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
@@ -58,8 +57,6 @@ def amber(
     middles: NDArray[np.floating],
     size: tuple[float, float],
     windows: Sequence[NDArray[np.floating]],
-    *,
-    columns: int = 3,
 ) -> Figure:
     """Figure 6: pictures with a numbered box around each part, and below what each part looks like.
 
@@ -67,12 +64,11 @@ def amber(
         pictures: k of [H W 3], all shown in the shape of the first.
         middles: [k n 2] of the boxes, as (x, y) in 0..1.
         size: height and width of every box, as shares of the picture.
-        windows: of each part [l h w 3] in 0..1, from different pictures; a row a part.
-        columns: pictures in a row.
+        windows: of each part [l h w 3] in 0..1, from different pictures; a row for each part.
     """
-    lines = -(-len(pictures) // columns)
+    lines = -(-len(pictures) // COLUMNS)
     wide = 7.2  # inches
-    above = lines * (wide / columns) * pictures[0].shape[0] / pictures[0].shape[1]
+    above = lines * (wide / COLUMNS) * pictures[0].shape[0] / pictures[0].shape[1]
     below = len(windows) * (wide - 0.4) / max(map(len, windows))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(wide, above + 0.15 + below))
@@ -81,7 +77,7 @@ def amber(
         ).flat
         tight = {"left": 0, "right": 1, "top": 1}
         grid = tight | {"wspace": 0.03, "hspace": 0.03, "bottom": 0.15 / (above + 0.15)}
-        axes = top.subplots(lines, columns, squeeze=False, gridspec_kw=grid)
+        axes = top.subplots(lines, COLUMNS, squeeze=False, gridspec_kw=grid)
         for axis in axes.flat:
             axis.axis("off")
         for axis, picture, places in zip(axes.flat, pictures, middles, strict=False):
@@ -100,7 +96,7 @@ def amber(
             line[0].text(
                 -0.3, 0.5, str(n + 1), transform=line[0].transAxes, ha="center", va="center",
                 color="white", fontsize=9,
-                bbox={"facecolor": PART_COLOURS[n % len(PART_COLOURS)], "edgecolor": "none"},
+                bbox={"facecolor": part_colour(n), "edgecolor": "none"},
             )  # fmt: skip
     return figure
 
@@ -112,7 +108,7 @@ def _number(
     height, width = size[0] * shape[0], size[1] * shape[1]
     for n, (x, y) in enumerate(places):
         corner = (x * shape[1] - width / 2, y * shape[0] - height / 2)
-        colour = PART_COLOURS[n % len(PART_COLOURS)]
+        colour = part_colour(n)
         for edge, line in (("white", 2.4), (colour, 1.4)):
             axis.add_patch(
                 Rectangle(corner, width, height, fill=False, edgecolor=edge, linewidth=line)
@@ -130,7 +126,7 @@ def parts_apart(
     titles: Sequence[str],
     points: NDArray[np.floating] | None = None,
 ) -> Figure:
-    """Figure 4: a row a person, a column a part, its attention painted over the picture.
+    """Figure 4: the attention of each part (column) painted over the picture of each person (row).
 
     Args:
         pictures: [k H W 3].
@@ -153,8 +149,8 @@ def parts_apart(
                 -0.12, 0.5, titles[k], transform=line[0].transAxes, ha="right", va="center"
             )
             for n, axis in enumerate(line[1:]):
-                colour = PART_COLOURS[n % len(PART_COLOURS)]
-                painted = overlay(pictures[k : k + 1], maps[k : k + 1, n : n + 1], colours=[colour])
+                colours = [part_colour(n)]
+                painted = overlay(pictures[k : k + 1], maps[k : k + 1, n : n + 1], colours=colours)
                 axis.imshow(painted[0], interpolation="antialiased")
                 if points is not None:
                     x, y = points[k, n] * (painted.shape[2], painted.shape[1])

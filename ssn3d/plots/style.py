@@ -39,7 +39,7 @@ PART_COLOURS = sns.color_palette(
         "#999933",
     ]
 )
-"""Part n has colour n in every figure; nine that colour-blind readers can tell apart (Paul Tol)."""
+"""Of the parts in every figure: nine that colour-blind readers can tell apart (Paul Tol)."""
 STRATEGY_COLOURS = dict(
     zip(
         ("supervised", "unsupervised", "semi-supervised"),
@@ -47,6 +47,11 @@ STRATEGY_COLOURS = dict(
         strict=True,
     )
 )
+
+
+def part_colour(n: int) -> tuple[float, float, float]:
+    """The colour of part n; from the tenth part on, the colours repeat."""
+    return PART_COLOURS[n % len(PART_COLOURS)]
 
 
 def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
@@ -67,7 +72,7 @@ def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
 
 
 def frames(rows: Mapping[str, NDArray[np.uint8]], groups: Sequence[str] = ()) -> Figure:
-    """Some frames of some tracklets, a row each.
+    """Some frames of some tracklets, with a row for each tracklet.
 
     Args:
         rows: [t H W 3] under the title of each row; t may differ.
@@ -96,7 +101,7 @@ def attention(
     parts: Sequence[str],
     groups: Sequence[str] = (),
 ) -> Figure:
-    """The parts found in some frames, each in its colour, a row a method.
+    """The parts found in some frames, each in its colour, with a row for each method.
 
     Args:
         rows: under the title of each row the frames [t H W 3] and the maps [t n h w] to paint over
@@ -158,7 +163,9 @@ def learning_curves(
     histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
     colours: Mapping[str, Any] = STRATEGY_COLOURS,
 ) -> Figure:
-    """Both loss terms over the steps of training; a line a method, a band from seed to seed.
+    """Both loss terms over the steps of training, with a line for each method.
+
+    A band reaches from the lowest seed to the highest.
 
     The SSN loss is that of nine parts, added up.
 

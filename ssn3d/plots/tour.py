@@ -70,7 +70,7 @@ def training_progress(
     every: int,
     margin: float,
 ) -> Figure:
-    """A training as far as it has come: the parts found in some frames, and the losses below.
+    """A training so far: the parts found in some frames, and the losses below.
 
     Args:
         history: the loss terms "ssn", added up over the parts, and "triplet", of each step so far.

@@ -24,13 +24,13 @@ KINDS: dict[str, tuple[type, ...]] = {
 def check_parameters(**allowed: Container[Any]) -> None:
     """Stop before any work if a notebook's parameters are not what its parameters cell declares.
 
-    papermill injects unknown names and values of any type with no more than a warning.  To be
-    called in the cell after the parameters.  Where the parameter "scale" was not injected,
-    $SSN3D_SCALE overrides it, so that tests can run a notebook small.
+    papermill only warns of unknown names, and injects values of any type. Call this in the cell
+    after the parameters. If the parameter "scale" was not injected, $SSN3D_SCALE overrides it, so
+    that tests can run a notebook at a small scale.
 
     Args:
-        **allowed: for a parameter by its name, what it may be; of a text, each of its words, which
-            are whole numbers if a range is allowed.
+        **allowed: the values that a parameter may have, under its name. A text is checked word by
+            word; if a range is allowed, its words must be whole numbers.
 
     Raises:
         ValueError: an unknown parameter, or a value that is not allowed; says which, and names

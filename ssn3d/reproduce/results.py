@@ -77,7 +77,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def runs_behind(folder: Path, scale: str) -> list[Run[Any]]:
-    """All runs behind the tables and figures in `folder` of one scale, as far as they are kept."""
+    """All runs in the store that the tables and figures of one scale in `folder` come from."""
     names = {
         name: None
         for artefact, entry in read(folder).items()

@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     notebook: str
     seconds: float
     used: frozenset[str]
-    """Runs that its results are from."""
+    """Runs that its results come from."""
     trained: frozenset[str]
     """Those among them that the store lacked."""
     artefacts: tuple[str, ...]
@@ -91,8 +91,8 @@ def run_all(
     """Execute notebooks at the same time, and the last of them when all others are done.
 
     They train on the same workers, so that no core waits while a notebook draws, and a run that
-    several of them lack is trained once, and counted for the first of them.  An accelerator is not
-    shared: there, the notebooks run one after the other.
+    several of them lack is trained once, and counted for the first of them. On an accelerator,
+    which is not shared, the notebooks run one after the other.
 
     Args:
         chosen: the notebooks.

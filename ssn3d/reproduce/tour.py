@@ -133,7 +133,7 @@ def watch_training(
     """Train SSN3D as `training.reid.fit` does, and yield a snapshot every few steps.
 
     Args:
-        config: what to train; its schedule does not count.
+        config: what to train; its schedule is not used.
         tracklets: of the training people.
         clip: [t 3 H W] uint8, the clip to watch.
         steps: how many steps in all.

@@ -74,7 +74,7 @@ class Element(NamedTuple):
 
 
 class Canvas(NamedTuple):
-    """A work in progress: places in the palette instead of colours, so every colour is in it."""
+    """A work in progress. It holds places in the palette, so every colour is one of the palette."""
 
     tone: Tensor
     """[h w] 0 is dark, 1 light."""
@@ -85,7 +85,7 @@ class Canvas(NamedTuple):
 
 
 def paint(number: int, *, seed: int = 0, height: int = 480, width: int = 640) -> Tensor:
-    """Paint one work, the same bytes whatever was painted before.
+    """Paint one work; the result does not depend on what was painted before.
 
     A number is the same work at every size with the same aspect ratio, as far as pixels can show.
 

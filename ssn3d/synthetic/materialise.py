@@ -49,7 +49,7 @@ def rendered_set(
 def materialise(wanted: RenderedSet, folder: Path) -> Path:
     """The root of a data set below `folder`, rendered unless it is there already.
 
-    It appears whole or not at all, and who asks while another process renders it waits.
+    It appears whole or not at all. A process that asks while another one renders it waits.
     """
     return build_once(folder / wanted.name, wanted.write)
 

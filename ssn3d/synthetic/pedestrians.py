@@ -75,7 +75,7 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
             all images, tracks/ with a folder of frames for each person, and tracks/truth.json.
             File names in these lists are relative to the folder of the list.
         height: every picture is resized to it, in pixels.
-        width: likewise.
+        width: the same.
 
     Raises:
         FileNotFoundError: no such folder, or no labels.json in it.

@@ -32,7 +32,7 @@ class ClipParts:
     names: tuple[str, ...]
     """Names of the n parts."""
     named: bool
-    """Whether part n stands for body point n.  Without labels a network chooses its own parts."""
+    """Whether part n stands for body point n. Without labels a network chooses its own parts."""
     source: str
     """Where the points come from: "attention", or "estimated points" (supervised strategy)."""
     window: int
@@ -51,7 +51,7 @@ def parts_in_clip(config: RunConfig, model: ReID, tracklet: Tracklet, frame: int
         frame: number of a frame in the tracklet, from 0.
 
     Returns:
-        All frames of the clip, without those that fill up the last clip of a tracklet.
+        All frames of the clip, without those that are repeated to fill the last clip.
 
     Raises:
         FileNotFoundError: the file of a frame is missing; says which.

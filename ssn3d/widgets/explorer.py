@@ -1,6 +1,6 @@
 """The attention explorer: where trained networks find the parts, frame by frame.
 
-Two lines in a notebook show it, for finished runs such as `runs.sweep` returns:
+Two lines in a notebook show it, with finished runs as `runs.sweep` returns them:
 
     from ssn3d.widgets.explorer import Explorer
     Explorer(runs)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ssn3d.plots.style import PART_COLOURS, overlay
+from ssn3d.plots.style import overlay, part_colour
 
 from .clip_parts import ClipParts
 
@@ -114,7 +114,7 @@ def unbroken(path: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
 
 def colour_of(part: int) -> tuple[int, ...]:
     """The colour of a part in every figure, (red, green, blue) in 0..255."""
-    return tuple(round(255 * share) for share in PART_COLOURS[part % len(PART_COLOURS)])
+    return tuple(round(255 * share) for share in part_colour(part))
 
 
 @lru_cache(maxsize=16)  # another opacity, or another frame of the same clip, needs no new layers
@@ -129,7 +129,7 @@ def _layers(
         images = np.stack([np.asarray(image) for image in small])
     full = images
     if parts:
-        colours = [PART_COLOURS[part % len(PART_COLOURS)] for part in parts]
+        colours = [part_colour(part) for part in parts]
         scale = max(1, height // images.shape[1] // 4)  # a finer one looks the same, takes longer
         full = overlay(images, maps[:, list(parts)], scale, colours)
     pairs = zip(images, full, strict=True)

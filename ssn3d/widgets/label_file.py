@@ -19,7 +19,7 @@ class Mark(NamedTuple):
     x: float
     """Share of the picture's width; 0 unless the part is `VISIBLE`."""
     y: float
-    """Share of its height, likewise."""
+    """Share of its height; 0 unless the part is `VISIBLE`."""
     v: int
     """`UNLABELLED`, `HIDDEN` or `VISIBLE`."""
 

@@ -1,14 +1,32 @@
 import contextlib
+import copy
 import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, Points
+from ssn3d.datasets.layout import FrameFiles
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
+
+
+def with_change(document: dict[str, Any], *where: Any, to: Any) -> dict[str, Any]:
+    """A copy of a document with one value replaced; ... removes it."""
+    document = copy.deepcopy(document)
+    inner: Any = document
+    for key in where[:-1]:
+        inner = inner[key]
+    if to is ...:
+        del inner[where[-1]]
+    else:
+        inner[where[-1]] = to
+    return document
 
 
 def smooth_frames(length: int, generator: torch.Generator) -> Tensor:
@@ -31,6 +49,15 @@ def tracklet() -> Callable[..., Tracklet]:
         return Tracklet(frames, person, camera, Points(truth + 0.01, truth, truth[..., 0] > 0.3))
 
     return make
+
+
+@pytest.fixture
+def files(tracklet, tmp_path: Path) -> FrameFiles:
+    """Four frames of one tracklet as PNG files."""
+    names = tuple(f"{frame}.png" for frame in range(4))
+    for name, image in zip(names, tracklet(1, 1).frames, strict=True):
+        write_image(image, tmp_path / name)
+    return FrameFiles(tmp_path, names)
 
 
 @pytest.fixture

@@ -295,17 +295,16 @@ def test_the_first_frame_of_each_list_is_opened_whatever_the_sample(copy):
     assert list(check("mars", root, sample=0))[-1].level == "fatal"
 
 
-def test_another_seed_opens_other_frames(copy):
+def test_a_sample_is_spread_over_all_frames(copy):
     root = copy("ilids_vid")
     split = ilids_vid.read(root)
     kept = {part[0].frames[0] for part in split}
     for path in root.rglob("*.png"):
         if path not in kept:
             scribble(path)
-    seeds = [texts(check("ilids_vid", root, sample=5, seed=seed)) for seed in (0, 0, 1)]
-    assert seeds[0].count("not a readable") > 4
-    named = [re.findall(r"(\S+png) is not", said) for said in seeds]
-    assert named[0] == named[1] != named[2]
+    said = texts(check("ilids_vid", root, sample=4))
+    folders = [Path(name).parent for name in re.findall(r"(\S+png) is not", said)]
+    assert len(set(folders)) == 4
 
 
 def nest_set(root: Path) -> None:

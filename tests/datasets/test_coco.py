@@ -1,8 +1,8 @@
 """COCO's key-point JSON: what comes back, hand-written documents, and damaged ones."""
 
-import copy
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssn3d.datasets import coco
 from ssn3d.datasets.coco import Labels
+from tests.datasets.conftest import with_change
 
 DOCUMENT: dict[str, Any] = {
     "info": {"description": "by hand"},
@@ -52,17 +53,7 @@ def stored(document: Any, folder: Path) -> Path:
     return path
 
 
-def changed(*where: Any, to: Any) -> dict[str, Any]:
-    """The document with one value replaced; ... removes it."""
-    document = copy.deepcopy(DOCUMENT)
-    inner: Any = document
-    for key in where[:-1]:
-        inner = inner[key]
-    if to is ...:
-        del inner[where[-1]]
-    else:
-        inner[where[-1]] = to
-    return document
+changed = partial(with_change, DOCUMENT)
 
 
 def points(*rows: tuple[float, float]) -> Tensor:

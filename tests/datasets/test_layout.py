@@ -9,10 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchvision.io import write_png
 
 from ssn3d.datasets import dukemtmc, folder, ilids_vid, mars
-from ssn3d.datasets.layout import FrameFiles, check_writable
+from ssn3d.datasets.layout import check_writable
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 
 
@@ -240,14 +239,6 @@ def test_names_are_read_as_they_are_written(name, bare):
     if bare and module is dukemtmc:  # some copies have no underscores
         text = text.replace("_", "")
     assert module.parse_name(text) == name
-
-
-@pytest.fixture
-def files(tracklet, tmp_path) -> FrameFiles:
-    names = tuple(f"{frame}.png" for frame in range(4))
-    for name, image in zip(names, tracklet(1, 1).frames, strict=True):
-        write_png(image, str(tmp_path / name))
-    return FrameFiles(tmp_path, names)
 
 
 def test_frame_files_are_a_sequence_of_paths(files, tmp_path):

@@ -2,16 +2,7 @@ import pytest
 import torch
 from torchvision.io import write_png
 
-from ssn3d.datasets.layout import FrameFiles
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames, summarise
-
-
-@pytest.fixture
-def files(tracklet, tmp_path) -> FrameFiles:
-    names = tuple(f"{frame}.png" for frame in range(4))
-    for name, image in zip(names, tracklet(1, 1).frames, strict=True):
-        write_png(image, str(tmp_path / name))
-    return FrameFiles(tmp_path, names)
 
 
 def test_tracklets_are_equal_if_their_pixels_are(tracklet, files):

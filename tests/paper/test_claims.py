@@ -213,7 +213,7 @@ def test_a_lead_that_grows_is_the_difference_of_two_leads():
     ],
 )
 def test_a_claim_on_several_data_sets_must_hold_on_all(verdicts, verdict):
-    assert claims.overall(verdicts) == verdict
+    assert claims.overall([SimpleNamespace(verdict=one) for one in verdicts]) == verdict
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ssn3d.paper.tables import Measured
 
 
 def numbers(**values: list[float]) -> pd.DataFrame:
-    """Top-1 of some methods on MARS, a value a seed."""
+    """Top-1 of some methods on MARS, a value for each seed."""
     runs = [
         Measured(row.replace("_", "-"), "mars", seed, f"{row}{seed}", {"top1": value})
         for row, some in values.items()

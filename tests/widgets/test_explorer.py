@@ -130,8 +130,8 @@ def test_a_run_is_compared_with_others_of_its_data_only(shown):
     assert [title for title, _ in shown.other.options] == ["none"]
 
 
-def test_runs_that_differ_in_code_alone_are_told_apart_by_their_ids(finished):
-    twin = replace(finished[0], folder=finished[0].folder.with_name("0123456789ab"))
+def test_runs_of_the_same_settings_are_told_apart_by_their_ids(finished):
+    twin = replace(finished[0], folder=finished[0].folder.with_name("the-same-elsewhere"))
     titles = [title for title, _ in Explorer([finished[0], twin]).run.options]
     assert titles == [f"semi-supervised, seed 0 ({run.id})" for run in (finished[0], twin)]
 

@@ -84,14 +84,8 @@ def new_camera(rng: torch.Generator, *, clutter: float, height: int) -> Camera:
     )
 
 
-def see(
-    camera: Camera,
-    scroll: Tensor,
-    shift: Tensor,
-    scale: Tensor,
-    height: int,
-    width: int,
-    device: torch.device | str = "cpu",
+def background_behind(
+    camera: Camera, scroll: Tensor, shift: Tensor, scale: Tensor, height: int, width: int
 ) -> Tensor:
     """The background behind a moving box.
 
@@ -102,7 +96,6 @@ def see(
         scale: [t] of the box, 1 where it fits the person.
         height: of the frames in pixels.
         width: of the frames in pixels.
-        device: where the frames are made.
 
     Returns:
         [t 3 h w] in 0..1.
@@ -114,13 +107,9 @@ def see(
     across = x * each + shift[:, :1] + rearrange(scroll, "t -> t 1")  # [t w]
     down, across = (down - TOP) / STRIP[0] * 2 - 1, across / STRIP[1] * 2 - 1
     grid = torch.stack(
-        (
-            repeat(across.to(device), "t w -> t h w", h=height),
-            repeat(down.to(device), "t h -> t h w", w=width),
-        ),
-        dim=-1,
+        (repeat(across, "t w -> t h w", h=height), repeat(down, "t h -> t h w", w=width)), dim=-1
     )
-    strip = camera.strip.to(device).expand(len(scroll), -1, -1, -1)
+    strip = camera.strip.expand(len(scroll), -1, -1, -1)
     return F.grid_sample(strip, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -129,7 +118,7 @@ def new_obstacle(rng: torch.Generator, scroll: Tensor) -> Capsules:
 
     Args:
         rng: draws what it is and where.
-        scroll: [t] as in `see`: what stands still moves against it.
+        scroll: [t] as in `background_behind`: what stands still moves against it.
     """
     kind, moment, offset, size, grey, level = torch.rand(6, generator=rng).tolist()
     x = scroll[int(moment * len(scroll))] - scroll + 0.36 * (offset - 0.5)
@@ -160,15 +149,14 @@ def expose(canvas: Tensor, camera: Camera, light: float, rng: torch.Generator) -
         canvas: [t 3 h w] in 0..1; changed in place.
         camera: whose colours, contrast and noise are used.
         light: brightness of the whole tracklet, a factor.
-        rng: draws the sensor noise, on the device of the canvas.
+        rng: draws the sensor noise.
 
     Returns:
         uint8 [t 3 h w].
     """
-    gain = rearrange(camera.gain.to(canvas.device) * (light * camera.contrast), "c -> c 1 1")
+    gain = rearrange(camera.gain * (light * camera.contrast), "c -> c 1 1")
     canvas.mul_(gain).add_(0.5 * (1 - camera.contrast) + camera.brightness)
-    noise = torch.randn(canvas.shape, generator=rng, device=canvas.device)
-    canvas.add_(noise, alpha=camera.noise)
+    canvas.add_(torch.randn(canvas.shape, generator=rng), alpha=camera.noise)
     return canvas.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
 
 

@@ -95,7 +95,7 @@ def estimate(points: Tensor, visible: Tensor, label_noise: float, rng: torch.Gen
         points: [t n 2] in frame heights, also outside the frame.
         visible: [t n] bool.
         label_noise: 0 for perfect, 1 for the rates above, 2 for twice as many and as large errors.
-        rng: draws the errors; with the same one, less noise makes some of the same errors.
+        rng: draws the errors; with the same numbers, less noise makes a part of these errors.
     """
     frames, parts = visible.shape
     shake = torch.randn(frames, parts, 2, generator=rng)

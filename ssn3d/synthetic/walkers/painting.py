@@ -140,7 +140,7 @@ def reach(ends: Tensor, radii: Tensor, stretch: Tensor, x: Tensor, y: Tensor) ->
         radii: [2 ...] at start and end, in frame heights.
         stretch: [...] how much wider than high the capsules' cross-sections are.
         x: [...] of the places, in frame heights.
-        y: [...] likewise.
+        y: [...] the same.
     """
     (start_x, start_y), (end_x, end_y) = ends
     # In coordinates divided by the stretch the cross-sections are circles.
@@ -165,12 +165,12 @@ def paint(canvas: Tensor, scene: Capsules, *, softness: float, sun: float) -> No
     height, width = canvas.shape[-2:]
     edge = max(softness, 1 / height)
     windows = _windows(scene, edge, height, width)
-    y = rearrange((torch.arange(height, device=canvas.device) + 0.5) / height, "h -> h 1")
-    x = ((torch.arange(width, device=canvas.device) + 0.5) / width - 0.5) * FRAME_WIDTH
-    ends = rearrange(scene.ends, "p k t xy -> p k xy t 1 1").to(canvas.device)
-    radii = rearrange(scene.radii, "p k t -> p k t 1 1").to(canvas.device)
-    stretch = rearrange(scene.stretch, "p t -> p t 1 1").to(canvas.device)
-    tones = rearrange(scene.colours, "p k c -> p k c 1 1").to(canvas.device)
+    y = rearrange((torch.arange(height) + 0.5) / height, "h -> h 1")
+    x = ((torch.arange(width) + 0.5) / width - 0.5) * FRAME_WIDTH
+    ends = rearrange(scene.ends, "p k t xy -> p k xy t 1 1")
+    radii = rearrange(scene.radii, "p k t -> p k t 1 1")
+    stretch = rearrange(scene.stretch, "p t -> p t 1 1")
+    tones = rearrange(scene.colours, "p k c -> p k c 1 1")
     striped = (scene.colours[:, 0] != scene.colours[:, 1]).any(dim=-1).tolist()
     # A capsule thinner than an edge covers no pixel completely.
     thickness = 2 * reduce(scene.radii, "p k t -> p", "max")

@@ -139,14 +139,14 @@ def skeleton(person: Person, phase: Tensor) -> dict[str, Tensor]:
     """
 
     def point(forward: Tensor | float, left: float, up: Tensor | float) -> Tensor:
-        columns = (torch.as_tensor(c, dtype=phase.dtype, device=phase.device)
-                   for c in (forward, left, up))  # fmt: skip
+        columns = (torch.as_tensor(c, dtype=phase.dtype) for c in (forward, left, up))
         return torch.stack([c.expand(phase.shape) for c in columns], dim=-1)
 
     def hanging(angle: Tensor, length: float, left: float = 0.0) -> Tensor:
         return point(length * angle.sin(), left, -length * angle.cos())
 
     joints: dict[str, Tensor] = {}
+    bob = person.bounce * (2 * phase).cos()
     for side, sign in (("left", 1), ("right", -1)):
         swing = phase if sign > 0 else phase + math.pi
         # The knee bends while the leg swings forward, most just before it passes the other leg.
@@ -164,13 +164,12 @@ def skeleton(person: Person, phase: Tensor) -> dict[str, Tensor]:
         upper = 0.04 - person.arm_swing * swing.sin()
         lower = upper + 0.2 + 0.55 * (upper + 0.2).clamp(min=0)
         shoulder = point(0.0, sign * (0.045 + 0.055 * person.build), HIP_TO_SHOULDER)
-        joints[f"{side} shoulder"] = shoulder + point(0.0, 0.0, person.bounce * (2 * phase).cos())
+        joints[f"{side} shoulder"] = shoulder + point(0.0, 0.0, bob)
         joints[f"{side} elbow"] = joints[f"{side} shoulder"] + hanging(
             upper, UPPER_ARM, sign * 0.022
         )
         joints[f"{side} hand"] = joints[f"{side} elbow"] + hanging(lower, FOREARM, -sign * 0.006)
 
-    bob = person.bounce * (2 * phase).cos()
     joints["hips"] = point(0.0, 0.0, 0.0)
     joints["neck"] = point(0.008, 0.0, HIP_TO_NECK + bob)
     joints["head"] = point(0.014, 0.0, HIP_TO_HEAD + bob)
@@ -334,7 +333,6 @@ def _arm(person: Person, joints: dict[str, Tensor], side: str) -> list[Limb]:
 def _bag(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
     hips, neck, colour = joints["hips"], joints["neck"], CLOTH[person.bag_colour]
     side, build = person.bag_side, person.build
-    name = "left" if side > 0 else "right"
     if person.bag == "backpack":
         straps = [
             Limb(_beside(neck, 0.045, 0.06 * sign * build, -0.025),
@@ -361,7 +359,7 @@ def _bag(person: Person, joints: dict[str, Tensor]) -> list[Limb]:
                  lift=0.06),
         ]  # fmt: skip
     if person.bag == "hand bag":
-        hand = joints[f"{name} hand"]
+        hand = joints["left hand" if side > 0 else "right hand"]
         bottom = _beside(hand, up=-0.09)
         return [
             Limb(_beside(hand, up=-0.01), bottom, (0.008, 0.008), colour, "bag", lift=0.098),

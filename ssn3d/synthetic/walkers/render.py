@@ -6,16 +6,13 @@ the scene of a camera (`camera`), `painting` draws it, and `keypoints` says wher
 points are.
 """
 
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-
-import torch
 
 from ssn3d.datasets.tracklets import Split, Tracklet
 from ssn3d.rng import stream
 
-from .camera import Camera, expose, new_camera, see
+from .camera import Camera, background_behind, expose, new_camera
 from .keypoints import estimate, visible_points
 from .painting import paint
 from .protocol import Profile, Walk, plan
@@ -26,14 +23,7 @@ RENDERER_VERSION = 1
 SMALLEST_HEIGHT, SMALLEST_WIDTH = 16, 8
 
 
-def render(
-    profile: Profile,
-    *,
-    seed: int = 0,
-    height: int = 64,
-    width: int = 32,
-    device: torch.device | str = "cpu",
-) -> Split:
+def render(profile: Profile, *, seed: int = 0, height: int = 64, width: int = 32) -> Split:
     """Render a whole data set into memory.
 
     Args:
@@ -42,7 +32,6 @@ def render(
             changes only the boxes, another `profile.label_noise` only the estimated points.
         height: of the frames in pixels.
         width: of the frames in pixels; the scene shown is half as wide as high whatever it is.
-        device: where to draw; the frames come back to the CPU.
 
     Returns:
         Tracklets with frames uint8 [t 3 H W], in each list sorted by person, camera and number. The
@@ -51,8 +40,14 @@ def render(
     Raises:
         ValueError: the frames are too small to show a person.
     """
+    cameras = {
+        number: place_camera(profile, number, seed=seed, height=height)
+        for number in range(1, profile.cameras + 1)
+    }
     split = Split([], [], [])
-    for walk, tracklet in tracklets(profile, seed=seed, height=height, width=width, device=device):
+    for walk in plan(profile, seed=seed):
+        camera = cameras[walk.camera]
+        tracklet = render_tracklet(profile, walk, camera, seed=seed, height=height, width=width)
         if walk.role == "train":
             split.train.append(tracklet)
         if walk.role == "query":
@@ -74,31 +69,6 @@ def write(root: Path, *, profile: Profile, seed: int, height: int, width: int) -
     """
     layout = import_module(f"ssn3d.datasets.{profile.protocol}")
     layout.write(render(profile, seed=seed, height=height, width=width), root)
-
-
-def tracklets(
-    profile: Profile,
-    *,
-    seed: int = 0,
-    height: int = 64,
-    width: int = 32,
-    device: torch.device | str = "cpu",
-) -> Iterator[tuple[Walk, Tracklet]]:
-    """Render a data set one tracklet at a time, if it does not fit into memory.
-
-    Arguments are those of `render`.
-
-    Yields:
-        Each walk of `plan(profile, seed=seed)`, in order, and the tracklet.
-    """
-    cameras = {
-        number: place_camera(profile, number, seed=seed, height=height)
-        for number in range(1, profile.cameras + 1)
-    }
-    for walk in plan(profile, seed=seed):
-        camera = cameras[walk.camera]
-        size = {"height": height, "width": width}
-        yield walk, render_tracklet(profile, walk, camera, seed=seed, **size, device=device)
 
 
 def place_camera(profile: Profile, number: int, *, seed: int = 0, height: int = 64) -> Camera:
@@ -127,7 +97,6 @@ def render_tracklet(
     seed: int = 0,
     height: int = 64,
     width: int = 32,
-    device: torch.device | str = "cpu",
 ) -> Tracklet:
     """Render one tracklet.
 
@@ -139,11 +108,9 @@ def render_tracklet(
         seed: of the data set.
         height: of the frames in pixels.
         width: of the frames in pixels.
-        device: where to draw. Sensor noise differs between kinds of devices; all else is the same
-            up to rounding.
 
     Returns:
-        A tracklet with frames uint8 [t 3 H W] on the CPU, and points.
+        A tracklet with frames uint8 [t 3 H W], and points.
 
     Raises:
         ValueError: the frames are too small to show a person.
@@ -153,16 +120,14 @@ def render_tracklet(
     key = (walk.appearance, walk.camera, walk.number)
     scene = new_scene(profile, walk, camera, seed=seed)
 
-    canvas = see(camera, scene.scroll, scene.shift, scene.scale, height, width, device)
+    canvas = background_behind(camera, scene.scroll, scene.shift, scene.scale, height, width)
     paint(canvas, scene.capsules, softness=camera.softness, sun=camera.sun)
-    noise = torch.Generator(device)
-    noise.manual_seed(stream(profile.name, seed, "noise", *key).initial_seed())
-    frames = expose(canvas, camera, scene.light, noise)
+    frames = expose(canvas, camera, scene.light, stream(profile.name, seed, "noise", *key))
 
     visible = visible_points(scene.points, scene.capsules)
     labels = stream(profile.name, seed, "labels", *key)
     points = estimate(scene.points, visible, profile.label_noise, labels)
-    return Tracklet(frames.cpu(), walk.person, walk.camera, points)
+    return Tracklet(frames, walk.person, walk.camera, points)
 
 
 def _too_small(height: int, width: int) -> ValueError:

@@ -1,7 +1,6 @@
 """Rendered sets: what the seed and the settings decide, and what every tracklet holds."""
 
 from collections import Counter
-from itertools import islice
 
 import pytest
 import torch
@@ -10,15 +9,16 @@ from torch import Tensor
 from ssn3d.datasets import ilids_vid
 from ssn3d.synthetic.walkers import render as renderer
 from ssn3d.synthetic.walkers.protocol import plan
-from ssn3d.synthetic.walkers.render import place_camera, render, render_tracklet, tracklets, write
+from ssn3d.synthetic.walkers.render import place_camera, render, render_tracklet, write
 from tests.synthetic.walkers.conftest import drawn, points_of, small
 
 
 def test_one_seed_renders_one_set(tiny, name):
-    again = tracklets(small(name), height=16, width=8)
-    for walk, tracklet in islice(again, 10):
-        theirs = [t for tracks in tiny[name] for t in tracks if t.person == walk.person]
-        assert tracklet in theirs
+    profile = small(name)
+    for walk in plan(profile)[:10]:
+        camera = place_camera(profile, walk.camera, height=16)
+        again = render_tracklet(profile, walk, camera, height=16, width=8)
+        assert again in [t for tracks in tiny[name] for t in tracks if t.person == walk.person]
 
 
 def test_another_seed_renders_other_pictures(name):
