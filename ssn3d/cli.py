@@ -12,10 +12,10 @@ from typing import Any, get_args
 
 import click
 
-from .config import DATASETS, Dataset, RunConfig, Scale
+from .config import DATASETS, SCALES, Dataset, RunConfig
 
 SETS = click.Choice(get_args(Dataset))
-SCALES = click.Choice(get_args(Scale))
+SCALE = click.option("--scale", type=click.Choice(SCALES), default="demo", show_default=True)
 CHANGES = click.option(
     "--set", "-s", "changes", multiple=True, metavar="FIELD=VALUE",
     help="Change a field of RunConfig, such as strategy=unsupervised.",
@@ -35,7 +35,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@SCALE
 @click.option("--seeds", type=click.IntRange(1), help="How many; by default as in each notebook.")
 @click.option("--device", help="Where to compute, such as cuda; by default as in each notebook.")
 @click.option(
@@ -86,7 +86,7 @@ def figures(
 
 @main.command()
 @click.argument("dataset", type=SETS)
-@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@SCALE
 @click.option("--device", default="cpu", show_default=True, help="Such as cuda.")
 @CHANGES
 def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> None:
@@ -154,7 +154,7 @@ def evaluate(run_id: str, device: str, changes: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("dataset", type=click.Choice(DATASETS))
-@click.option("--scale", type=SCALES, default="demo", show_default=True)
+@SCALE
 @CHANGES
 def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
     """Render a data set in its official layout and say where it is."""
