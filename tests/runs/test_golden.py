@@ -1,4 +1,4 @@
-"""A change to the code that moves numbers is noticed, so that no run keeps a name it lost."""
+"""A change to the code that moves numbers is noticed: runs with other numbers need new names."""
 
 import json
 from dataclasses import replace
