@@ -7,18 +7,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from ssn3d.runs import load_or_train, many
-from ssn3d.training import reid
 
 
-def test_a_sweep_gives_runs_in_order_and_trains_equal_ones_once(tiny_config, store, monkeypatch):
-    trainings = []
-    fit = reid.fit
-
-    def watched(config, *arguments, **options):
-        trainings.append(config.seed)
-        return fit(config, *arguments, **options)
-
-    monkeypatch.setattr(reid, "fit", watched)
+def test_a_sweep_gives_runs_in_order_and_trains_equal_ones_once(tiny_config, store, trainings):
     load_or_train(replace(tiny_config, seed=1))
     wanted = [replace(tiny_config, seed=seed) for seed in (2, 1, 0, 2)]
     found = many.sweep(wanted)

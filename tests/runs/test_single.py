@@ -14,7 +14,6 @@ from ssn3d.datasets.tracklets import Split
 from ssn3d.runs import experiments
 from ssn3d.runs import single as runs
 from ssn3d.synthetic.walkers import render
-from ssn3d.training import reid as train
 from tests.stored import RESULTS, bits_of
 
 
@@ -22,20 +21,6 @@ from tests.stored import RESULTS, bits_of
 def told(caplog) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="ssn3d.runs.single")
     return caplog
-
-
-@pytest.fixture
-def trainings(monkeypatch) -> list[int]:
-    """Seeds of the runs that were trained."""
-    seeds = []
-    fit = train.fit
-
-    def watched(config, *arguments, **options):
-        seeds.append(config.seed)
-        return fit(config, *arguments, **options)
-
-    monkeypatch.setattr(train, "fit", watched)
-    return seeds
 
 
 def test_a_run_is_missing_once_and_found_after(tiny_config, store, told, trainings):
