@@ -1,1 +1,1 @@
-"""Data sets: their official layouts, read and written, and rendered people to fill them with."""
+"""Data sets: the official layouts and your own folder, read and written; clips; key points."""
