@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
+from .images import is_image
 from .layout import (
     FrameFiles,
     Planned,
@@ -21,7 +22,6 @@ from .layout import (
 )
 from .tracklets import JUNK, Split, Tracklet
 
-ENDINGS = (".jpg", ".jpeg", ".png")
 ROLES = ("train", "test", "query", "gallery", "query-only", "ignore")
 SPLIT_FILE = "split.csv"
 TREE = f"""\
@@ -116,7 +116,7 @@ def _find(root: Path) -> Iterator[tuple[Place, FrameFiles]]:
 def _names(folder: Path, what: str) -> tuple[str, ...]:
     """The names of the images in `folder`, or of the folders, in order; a ValueError if mixed."""
     folders = set(list_folders(folder, re.compile(".+", re.DOTALL)))
-    images = {n for n in list_files(folder, "") if n.lower().endswith(ENDINGS)} - folders
+    images = {n for n in list_files(folder, "") if is_image(n)} - folders
     wanted, other = (images, folders) if what == "images" else (folders, images)
     if other or not wanted:
         got = min(other, default="none")
@@ -135,7 +135,7 @@ def _numbers(names: Iterable[str]) -> dict[str, int]:
 
 def _ending(frame: object) -> str:
     suffix = frame.suffix if isinstance(frame, Path) else ""
-    return suffix if suffix.lower() in ENDINGS else ".png"
+    return suffix if is_image(suffix) else ".png"
 
 
 def _divide(places: Iterable[Place]) -> dict[Place, str]:

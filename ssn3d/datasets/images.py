@@ -4,7 +4,6 @@ Pillow decodes them all, so that a frame never depends on what else is imported.
 the same pixels of a JPEG file in about half the time, but takes seconds to import.
 """
 
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +17,8 @@ from torch import Tensor
 JPEG_QUALITY = 95
 LARGEST = 2**26
 """Pixels of an image; a frame of an 8K film has 33 million. A tiny file can claim any number."""
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Endings of picture files, also in capital letters."""
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""Endings of image files, also in capital letters."""
 
 
 class Pictures(NamedTuple):
@@ -31,30 +30,25 @@ class Pictures(NamedTuple):
     """Paths below the folder, with forward slashes, sorted."""
 
 
+def is_image(name: str) -> bool:
+    """Whether a file of this name is read as an image: it ends in one of `ENDINGS`."""
+    return name.lower().endswith(ENDINGS)
+
+
 def read_image(path: Path) -> Tensor:
-    """A frame of a data set as uint8 [3 H W]; the pixels as stored, transparency ignored.
+    """An image in its own size as uint8 [3 H W], as a viewer shows it.
+
+    It is turned as its EXIF data says, 16 bits become 8, and what is transparent shows white.
 
     Raises:
         FileNotFoundError: there is no such file; names it.
         ValueError: it is damaged, no image, or far too large to be a frame; names it.
     """
-    return _tensor(_decoded(path, lambda image: image.convert("RGB")))
-
-
-def read_picture(path: Path) -> Tensor:
-    """A picture in its own size as uint8 [3 H W], as a viewer shows it.
-
-    It is turned as its EXIF data says; what is transparent shows white.
-
-    Raises:
-        FileNotFoundError: as in `read_image`.
-        ValueError: as in `read_image`.
-    """
-    return _tensor(_decoded(path, _upright_on_white))
+    return _tensor(_decoded(path))
 
 
 def read_folder(folder: Path, *, height: int, width: int, limit: int | None = None) -> Pictures:
-    """The pictures of a folder and of the folders in it, each as by `read_picture`, then resized.
+    """The pictures of a folder and of the folders in it, each as by `read_image`, then resized.
 
     Args:
         folder: with files that end in one of `ENDINGS`; hidden ones do not count.
@@ -74,7 +68,7 @@ def read_folder(folder: Path, *, height: int, width: int, limit: int | None = No
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS
+        if is_image(path.name)
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -85,7 +79,7 @@ def read_folder(folder: Path, *, height: int, width: int, limit: int | None = No
     if limit is not None and limit < 1:
         raise ValueError(f"pictures: expected a limit of 1 or more, or None for all, got {limit}")
     names = names[:limit]
-    pictures = (_decoded(folder / name, _upright_on_white) for name in names)
+    pictures = (_decoded(folder / name) for name in names)
     resized = [p.resize((width, height), Image.Resampling.LANCZOS) for p in pictures]
     return Pictures(torch.stack([_tensor(picture) for picture in resized]), names)
 
@@ -98,8 +92,8 @@ def write_image(frame: Tensor, path: Path) -> None:
     path.write_bytes(encoded.getvalue())  # Pillow would not report a full disk
 
 
-def _decoded(path: Path, to_rgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """An image file decoded and converted by `to_rgb`, with the file's name in every error."""
+def _decoded(path: Path) -> Image.Image:
+    """An image file as RGB, upright, on white; with the file's name in every error."""
     try:
         content = path.read_bytes()  # at once: Pillow asks a file for dozens of small pieces
         with Image.open(BytesIO(content)) as image:
@@ -107,7 +101,7 @@ def _decoded(path: Path, to_rgb: Callable[[Image.Image], Image.Image]) -> Image.
                 raise ValueError(
                     f"expected at most {LARGEST} pixels, got {image.width} x {image.height}"
                 )
-            return to_rgb(image)
+            return _upright_on_white(image)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"image {path} does not exist, although it was listed; restore the file, or read the "

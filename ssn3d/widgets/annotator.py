@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Bytes, Int, List, Unicode
 
-from ssn3d.datasets.images import read_folder, read_picture
+from ssn3d.datasets.images import read_folder, read_image
 from ssn3d.plots.style import PART_COLOURS
 from ssn3d.synthetic.pedestrians import LABELS
 
@@ -153,7 +153,7 @@ class Annotator(anywidget.AnyWidget):
             ValueError: one of them is damaged by now.
         """
         index = min(max(index, 0), self.count - 1)
-        frame, marks = read_picture(self._folder / self._names[index]), self._file.marks()
+        frame, marks = read_image(self._folder / self._names[index]), self._file.marks()
         self._size = frame.shape[1], frame.shape[2]
         with self.hold_sync():  # picture and points reach the page together
             self.index, self.name, self.picture = index, self._names[index], _png(frame)

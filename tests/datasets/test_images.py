@@ -8,7 +8,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from ssn3d.datasets import images
-from ssn3d.datasets.images import read_folder, read_image, read_picture, write_image
+from ssn3d.datasets.images import read_folder, read_image, write_image
 
 SIZE = {"height": 6, "width": 8}
 
@@ -48,7 +48,7 @@ def test_whatever_the_mode_three_channels_come(mode, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    for read in (read_image, read_picture):
+    for read in (read_image,):
         with pytest.raises(
             FileNotFoundError, match=r"a\.png does not exist, although it was listed"
         ):
@@ -75,7 +75,7 @@ def test_a_small_file_that_claims_to_be_enormous_is_refused_undecoded(
 ):
     claiming(side, kind, tmp_path / "a")
     monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
-    for read in (read_image, read_picture):
+    for read in (read_image,):
         with pytest.raises(
             ValueError, match=r"a is not a readable image .*pixels.*; copy the file"
         ):
@@ -154,7 +154,7 @@ def test_a_picture_in_the_right_size_is_left_as_it_is(tmp_path):
     Image.fromarray(frame.numpy()).save(tmp_path / "a.png")
     frame = rearrange(frame, "h w c -> c h w")
     assert torch.equal(read_folder(tmp_path, **SIZE).frames[0], frame)
-    assert torch.equal(read_picture(tmp_path / "a.png"), frame)
+    assert torch.equal(read_image(tmp_path / "a.png"), frame)
 
 
 def test_reducing_a_picture_averages_its_pixels(tmp_path):
@@ -168,13 +168,13 @@ def test_pictures_of_unlike_sizes_become_one_size_but_are_whole_on_request(tmp_p
     put(tmp_path / "tall.png", size=(10, 30))
     put(tmp_path / "wide.png", size=(50, 4))
     assert read_folder(tmp_path, **SIZE).frames.shape == (2, 3, 6, 8)
-    assert read_picture(tmp_path / "tall.png").shape == (3, 30, 10)
-    assert read_picture(tmp_path / "wide.png").shape == (3, 4, 50)
+    assert read_image(tmp_path / "tall.png").shape == (3, 30, 10)
+    assert read_image(tmp_path / "wide.png").shape == (3, 4, 50)
 
 
 def test_a_picture_in_a_folder_below_is_whole_on_request(tmp_path):
     put(tmp_path / "below" / "a.png", (1, 2, 3))
-    assert read_picture(tmp_path / "below/a.png")[:, 0, 0].tolist() == [1, 2, 3]
+    assert read_image(tmp_path / "below/a.png")[:, 0, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_picture_is_turned_as_its_camera_was(tmp_path, orientation, row, colum
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture.save(tmp_path / "a.png", exif=exif)
-    whole = read_picture(tmp_path / "a.png")
+    whole = read_image(tmp_path / "a.png")
     assert whole.shape == ((3, 2, 3) if orientation < 5 else (3, 3, 2))
     assert whole[0].nonzero().tolist() == [[row, column]]
     height, width = whole.shape[1:]
@@ -210,14 +210,14 @@ def test_every_mode_becomes_rgb_on_white(tmp_path, mode, colour, shown):
 
 def test_a_palette_with_a_transparent_colour_is_read(tmp_path):
     put(tmp_path / "a.png", 0, mode="P", transparency=bytes([0, 255]))
-    assert read_picture(tmp_path / "a.png")[:, 0, 0].tolist() == [255, 255, 255]
+    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [255, 255, 255]
 
 
 def test_sixteen_bits_of_grey_become_eight(tmp_path):
     Image.fromarray(torch.tensor([[0, 256, 65535]], dtype=torch.uint16).numpy()).save(
         tmp_path / "a.png"
     )
-    assert read_picture(tmp_path / "a.png")[:, 0].tolist() == [[0, 1, 255]] * 3
+    assert read_image(tmp_path / "a.png")[:, 0].tolist() == [[0, 1, 255]] * 3
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -243,7 +243,7 @@ def test_a_damaged_picture_is_named(tmp_path, ending, damage):
     said = rf"bad\{ending} is not a readable image \(.*\); copy the file anew"
     with pytest.raises(ValueError, match=said):
         read_folder(tmp_path, **SIZE)
-    for read in (read_picture, read_image):
+    for read in (read_image, read_image):
         with pytest.raises(ValueError, match=said):
             read(path)
 
@@ -253,6 +253,6 @@ def test_the_largest_picture_that_fits_is_below_the_limit_of_pillow(tmp_path, mo
     monkeypatch.setattr(images, "LARGEST", 48)
     put(tmp_path / "a.png", size=(8, 6))
     put(tmp_path / "larger" / "a.png", size=(7, 7))
-    assert read_picture(tmp_path / "a.png").shape == (3, 6, 8)
+    assert read_image(tmp_path / "a.png").shape == (3, 6, 8)
     with pytest.raises(ValueError, match="at most 48 pixels, got 7 x 7"):
-        read_picture(tmp_path / "larger/a.png")
+        read_image(tmp_path / "larger/a.png")

@@ -113,7 +113,7 @@ def file_targets(root: Path) -> Iterator[Target]:
         picture = root / f"a.{kind}"
         Image.effect_noise((16, 24), 50).convert("RGB").save(picture)
         yield Target(f"image {kind}", picture, lambda picture=picture: read_image(picture))
-        yield Target(f"picture {kind}", picture, lambda path=picture: images.read_picture(path))
+        yield Target(f"picture {kind}", picture, lambda path=picture: images.read_image(path))
     network = nn.Linear(2, 1)
     progress = Checkpoint(root / "a.checkpoint", network, torch.optim.Adam(network.parameters()))
     progress.save({"total": [1.0]})
