@@ -9,7 +9,7 @@ from .config import RunConfig, Settings, StudyConfig
 from .datasets.frame_cache import packed
 from .datasets.identity import folder_digest
 from .datasets.images import Pictures, read_folder
-from .datasets.tracklets import Split
+from .datasets.tracklets import Split, with_sides_by_place
 from .synthetic import amber, pedestrians, random_maps
 from .synthetic.materialise import RenderedSet, materialise, rendered_set
 from .synthetic.pedestrians import Pedestrians
@@ -45,7 +45,8 @@ def split_of(config: RunConfig) -> Split:
     """
     name = f"{identity_of(config)}-{config.height}x{config.width}.frames"
     root = root_of(config)
-    return _read(config.dataset, root, config.split, (config.height, config.width), name)
+    size = (config.height, config.width)
+    return _read(config.dataset, root, config.split, size, name, config.sides == "image")
 
 
 def pictures_of(config: StudyConfig) -> Pictures | Pedestrians | None:
@@ -162,9 +163,13 @@ def _generated() -> Path:
 
 
 @lru_cache(maxsize=8)
-def _read(dataset: str, root: Path, number: int, size: tuple[int, int], name: str) -> Split:
+def _read(
+    dataset: str, root: Path, number: int, size: tuple[int, int], name: str, by_place: bool
+) -> Split:
     layout = import_module(f"ssn3d.datasets.{dataset}")
     split = layout.read(root, number) if dataset == "ilids_vid" else layout.read(root)
+    if by_place:
+        split = with_sides_by_place(split)
     return packed(split, size, _generated() / name)
 
 

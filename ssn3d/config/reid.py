@@ -37,6 +37,9 @@ class RunConfig(Settings):
     """Frames."""
     jitter: float | None = None
     """How far the person is from the middle of the box, as a share of the box."""
+    sides: Literal["image", "person"] = "image"
+    """How left and right elbows, knees and feet are told apart: by their place in the picture, see
+    `keypoints.by_place`; or as the pose estimator says, which are the person's own."""
     label_noise: float = 1.0
     """Errors of the pose estimator: 0 none, 1 as expected on such pictures, 2 twice that."""
 
@@ -44,6 +47,9 @@ class RunConfig(Settings):
     aggregator: str = "ssn3d"
     backbone: Literal["small", "resnet34", "resnet50"] = "resnet50"
     pretrained: bool = True
+    pretraining_steps: int = 0
+    """Of the small backbone, on other rendered people: see `pretraining`.  0: it starts from random
+    weights."""
     parts: int = 9
     """N: "head, body, crotch, left and right elbows, knees and feet"."""
     window: int = 3
@@ -172,6 +178,38 @@ class RunConfig(Settings):
             changes = {"precision": affordable_precision()} | changes
         return cls(dataset, **(PRESETS[scale] | OF_SETS.get(dataset, {}) | changes))
 
+
+def pretraining(config: RunConfig) -> RunConfig | None:
+    """The run whose backbone another run starts from, as the paper starts from ImageNet's.
+
+    Not in the paper: average pooling learns to tell people apart that no data set shows.
+
+    Returns:
+        None if the run starts from random weights, or from ImageNet's.
+    """
+    if not config.pretraining_steps:
+        return None
+    smaller = config.train_people is not None  # smoke scale, or a trial
+    return RunConfig.preset(
+        "demo",
+        "mars",
+        aggregator="average",
+        strategy="unsupervised",
+        pretraining_steps=0,
+        data_seed=PRETRAINING_SEED,
+        train_people=config.train_people if smaller else PRETRAINING_PEOPLE,
+        test_people=12,
+        longest_tracklet=config.longest_tracklet if smaller else 16,
+        height=config.height,
+        width=config.width,
+        precision=config.precision,
+        epochs=10,
+        steps_per_epoch=-(-config.pretraining_steps // 10),
+        decay_every=7,
+    )
+
+
+PRETRAINING_SEED, PRETRAINING_PEOPLE = 10**6, 500
 
 _SMALL = {
     # Not in the paper: a backbone and a schedule that two CPU cores can afford

@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
+from einops import rearrange
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
@@ -24,6 +25,8 @@ PARTS = (
     "left foot",
     "right foot",
 )
+PAIRS = ((3, 4), (5, 6), (7, 8))
+"""Left and right of elbows, knees and feet."""
 MIRRORED = (0, 1, 2, 4, 3, 6, 5, 8, 7)
 """Index of the part that each part becomes in a mirrored frame: left and right change places."""
 
@@ -45,6 +48,57 @@ class Points(NamedTuple):
     def labels(self) -> Tensor:
         """[t n 2] as a careful person labels them: the true points, NaN where unseen."""
         return self.truth.where(self.visible[..., None], torch.nan)
+
+
+def by_place(points: Points) -> Points:
+    """The same points, left and right told apart by their place in the picture.
+
+    Not in the paper, which says "left and right elbows, knees and feet": left is the one farther
+    left.  Estimates, and what a careful person sees, are judged each by themselves: see `swaps`.
+    """
+    labels, estimated = swaps(points.labels()), swaps(points.estimated)
+    return Points(
+        _swapped(points.estimated, estimated),
+        _swapped(points.truth, labels),
+        _swapped(points.visible[..., None], labels)[..., 0],
+    )
+
+
+def swaps(points: Tensor) -> Tensor:
+    """Which pairs have their left part farther right in the picture than their right part.
+
+    If only one of a pair is known, it is the left one if it lies to the left of the body's own
+    axis: the straight line from the crotch to the body or else the head, or from the body to the
+    head.  It keeps its name if not two of these three are known.
+
+    Args:
+        points: [... n 2] with n = 9 in the order of `PARTS`, NaN where unknown.
+
+    Returns:
+        [... 3] bool, for each of `PAIRS`.
+    """
+    head, body, crotch = points[..., :3, :].split(1, dim=-2)  # [... 1 2]
+    axis = _or(body - crotch, _or(head - crotch, head - body))
+    base = _or(crotch, body)
+    limbs = points[..., [*PAIRS[0], *PAIRS[1], *PAIRS[2]], :]
+    x, y = (limbs - base).unbind(-1)
+    beside = x - y * axis[..., 0] / axis[..., 1]  # to the right of the axis, at their own height
+    beside = rearrange(beside.nan_to_num(0.0), "... (pair side) -> ... pair side", side=2)
+    x = rearrange(limbs[..., 0], "... (pair side) -> ... pair side", side=2)
+    both = x.isfinite().all(-1, keepdim=True)
+    left, right = x.where(both, beside).unbind(-1)
+    return left > right
+
+
+def _or(values: Tensor, others: Tensor) -> Tensor:
+    """Points [... 2], where they are unknown the others."""
+    return values.where(values.isfinite().all(-1, keepdim=True), others)
+
+
+def _swapped(values: Tensor, pairs: Tensor) -> Tensor:
+    """Values [... n k] of points with left and right exchanged in some pairs [... 3]."""
+    parts = [torch.zeros_like(pairs[..., 0])] * 3 + [pairs[..., i // 2] for i in range(6)]
+    return values[..., list(MIRRORED), :].where(torch.stack(parts, -1)[..., None], values)
 
 
 def mirror(points: Tensor) -> Tensor:

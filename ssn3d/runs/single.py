@@ -101,7 +101,9 @@ def _make(config: Settings, name: str, device: torch.device | str, on_step: OnSt
             on_step(step, steps, terms)
 
     try:
-        result = experiment.make(config, device, checkpoint, count)
+        start = experiment.starts_from(config)
+        network = load_or_train(start, device=device).model() if start else None
+        result = experiment.make(config, device, checkpoint, count, network)
     except KeyboardInterrupt:
         log.warning("interrupted; asked for again, %s resumes where it was last saved", name)
         raise

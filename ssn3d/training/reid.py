@@ -81,6 +81,7 @@ def fit(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     on_step: OnStep | None = None,
+    start: ReID | None = None,
 ) -> tuple[ReID, History]:
     """Train a network on tracklets.
 
@@ -91,6 +92,7 @@ def fit(
             number of cores.
         checkpoint: see `loop.run`.
         on_step: see `loop.run`.
+        start: a network whose backbone the new one's begins as a copy of.
 
     Returns:
         The trained network in evaluation mode, and its history.
@@ -102,6 +104,8 @@ def fit(
     batches = TrainingBatches(config, train)
     with one_thread(device):
         model, optimiser = loop.start(build, config, device=device)
+        if start is not None:
+            model.backbone.load_state_dict(start.backbone.state_dict())
         schedule = torch.optim.lr_scheduler.StepLR(
             optimiser, config.decay_every * batches.steps, config.decay
         )
