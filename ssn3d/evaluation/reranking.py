@@ -13,9 +13,9 @@ which most others are ports:
 Neighbours at equal distance keep their order, queries before gallery; in that code the order is the
 sort's, and an item of which there are copies may not be its own first neighbour.
 
-That code departs from the paper twice: Eq. (4) says at least two thirds, the code wants more; and it
-divides the weights of Eq. (7) by their sum.  Published numbers were made with the code, so `rerank`
-follows it unless told otherwise.
+That code departs from the paper twice: Eq. (4) says at least two thirds, the code wants more; and
+it divides the weights of Eq. (7) by their sum.  Published numbers were made with the code, so
+`rerank` follows it unless told otherwise.
 """
 
 import torch
