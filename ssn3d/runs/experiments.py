@@ -120,7 +120,7 @@ def ssn_only_words(config: StudyConfig) -> str:
 EXPERIMENTS = {
     "reid": Experiment(
         config=RunConfig,
-        results_version=1,
+        results_version=2,
         words=reid_words,
         build=reid_training.build,
         make=make_reid,
