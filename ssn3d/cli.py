@@ -229,14 +229,18 @@ def label(
 
 
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
-    """Fields and values; a value that is not a Python literal is taken as text."""
+    """Fields and values; a value that is not a Python literal is taken as text.
+
+    true, false and none are taken for Python's in any case: no field has a text that reads so.
+    """
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"expected FIELD=VALUE, got {change!r}")
         try:
-            parsed[name] = ast.literal_eval(text)
+            named = text.lower() in ("true", "false", "none")
+            parsed[name] = ast.literal_eval(text.capitalize() if named else text)
         except (ValueError, SyntaxError):
             parsed[name] = text
     return parsed

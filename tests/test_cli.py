@@ -14,7 +14,7 @@ def test_training_from_the_command_line_is_stored_and_can_be_measured_again(stor
     small = [f"-s{field}={value}" for field, value in {
         "train_people": 4, "test_people": 3, "height": 32, "width": 16, "hidden": 16,
         "block_width": 8, "embedding": 16, "ids_per_batch": 2, "epochs": 1,
-        "precision": "float32",
+        "precision": "float32", "flip": "true", "jitter": "none",
     }.items()]  # fmt: skip
     trained = CliRunner().invoke(main, ["train", "ilids_vid", "--scale", "smoke", *small])
     assert trained.exit_code == 0, trained.output
@@ -32,6 +32,7 @@ def test_training_from_the_command_line_is_stored_and_can_be_measured_again(stor
         (["train", "mars", "-s", "ssn_wieght=1"], "did you mean 'ssn_weight'?"),
         (["train", "mars", "-s", "ssn_weight"], "expected FIELD=VALUE"),
         (["train", "mars", "-s", "strategy=supervized"], "did you mean 'supervised'?"),
+        (["train", "mars", "-s", "flip=yes"], "flip must be bool, got 'yes'"),
         (["train", "mars", "-s", "source=real"], "does not exist"),
         (["evaluate", "nonsense"], "no run 'nonsense'"),
         (["train", "market"], "is not one of"),
