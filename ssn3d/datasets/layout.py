@@ -162,7 +162,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
             "to itself; restore what it led to, or remove the link"
         )
     if folder and entry.is_symlink():
-        target, place = Path(entry.path).resolve(), Path(os.path.abspath(entry.path))
+        target, place = Path(entry.path).resolve(), Path(entry.path).absolute()
         above = {
             outer
             for inner in place.parents
@@ -235,12 +235,10 @@ def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
     """
     known = keypoints.load(root)
     key_of = {_without_ending(key): key for key in known}
-    attached = [
-        replace(tracklet, points=known.pop(key_of.get(_key(tracklet, root), ""), None))
-        if known
-        else tracklet
-        for tracklet in tracklets
-    ]
+    attached = []
+    for tracklet in tracklets:
+        key = key_of.get(_key(tracklet, root)) if known else None
+        attached.append(tracklet if key is None else replace(tracklet, points=known.pop(key, None)))
     remedy = f"restore the frames, or delete {keypoints.POINTS_FILE}"
     for tracklet in attached:
         if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):

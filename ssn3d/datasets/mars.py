@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -204,7 +204,7 @@ def _write_info(folder: Path, info: Info) -> None:
         table = np.array([row._replace(start=row.start + 1) for row in rows], np.int32)
         write_array(folder / f"tracks_{part}_info.mat", f"track_{part}_info", table)
     # The types of MARS; only a set five times as large needs a larger one.
-    smallest = np.uint16 if len(info.test) < 2**16 else np.int32
+    smallest: type[np.integer[Any]] = np.uint16 if len(info.test) < 2**16 else np.int32
     query = np.array([[row + 1 for row in info.query]], smallest)
     write_array(folder / "query_IDX.mat", "query_IDX", query)
 
@@ -251,6 +251,7 @@ def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
     for number, row in enumerate(rows, start=1):
         at = f"row {number} of {home / 'info' / f'tracks_{part}_info.mat'}"
         if not 0 <= row.start < row.stop <= len(names):
+            _check_names(names, 0, listed)
             zero = f"{_FROM_ONE}, or " if row.start < 0 else ""
             raise ValueError(
                 f"{at}: expected lines between 1 and {len(names)} of {listed}, got "
@@ -261,17 +262,18 @@ def _read_part(home: Path, part: str, rows: list[Row]) -> list[Tracklet]:
         wanted = names[row.start : row.stop]
         if folder.name not in present:
             present[folder.name] = set(list_images(folder)) if folder.is_dir() else set()
-        if not present[folder.name].issuperset(wanted):
-            _check_names(wanted, row.start, listed)
-            wanted = _in_other_formats(folder, wanted, present[folder.name], listed)
         try:
-            tracklets.append(tracklet_of(folder, wanted, parse_name, row.person, row.camera))
+            tracklet = tracklet_of(folder, wanted, parse_name, row.person, row.camera)
         except ValueError as error:
             _check_names(wanted, row.start, listed)
             raise ValueError(
                 f"{error}; or take {listed}, whose lines {row.start + 1} to {row.stop} name it, "
                 f"and {at} from one copy of the data set"
             ) from None
+        if not present[folder.name].issuperset(wanted):
+            found = _in_other_formats(folder, wanted, present[folder.name], listed)
+            tracklet = tracklet_of(folder, found, parse_name, row.person, row.camera)
+        tracklets.append(tracklet)
     return tracklets
 
 

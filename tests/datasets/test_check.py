@@ -391,5 +391,7 @@ def test_a_query_without_a_match_is_a_warning(copy):
 
 
 def test_another_data_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected one of mars, ilids_vid, dukemtmc, got 'market'"):
+    with pytest.raises(
+        ValueError, match="expected one of mars, ilids_vid, dukemtmc, folder, got 'market'"
+    ):
         list(check("market", tmp_path))

@@ -55,7 +55,7 @@ def test_the_files_are_those_of_ilids_vid(root):
 def test_the_split_file_counts_positions_of_folders_from_one(root):
     stored = scipy.io.loadmat(root / SPLITS)["ls_set"]
     assert stored.shape == (10, 6)
-    assert stored.dtype == np.float64
+    assert stored.dtype == np.uint16
     assert stored[0].tolist() == [1, 3, 5, 2, 4, 6]
     assert (np.sort(stored, axis=1) == np.arange(1, 7)).all()
 
