@@ -130,6 +130,31 @@ def test_a_wrong_splits_json_is_explained(root, content, said):
         ilids_vid.read(root)
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        lambda name: rf"sequences\cam1\{name}",
+        lambda name: f"sequences/cam1/{name}/ ",
+        lambda name: f"{name}\\",
+        lambda name: int(name[-3:]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_splits_json_of_another_tool_is_read(root, spelt, encoding):
+    names = ["person001", "person002", "person007", "person009", "person030", "person319"]
+    write_json(root, [])
+    content = [{"train": [*map(spelt, names[3:])], "test": [*map(spelt, names[:3])]}]
+    (root / "splits.json").write_text(json.dumps(content, indent=1), encoding=encoding)
+    assert people(ilids_vid.read(root)) == ({9, 30, 319}, {1, 2, 7})
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 4, 5, 6], [1, 2, 7, 9], [0, 1, 2, 7, 9, 30, 319]])
+def test_numbers_that_may_be_places_are_refused(root, numbers):
+    write_json(root, [{"train": numbers[::2], "test": numbers[1::2]}])
+    with pytest.raises(ValueError, match=r"splits.json: .*numbers that are not those of the folde"):
+        ilids_vid.read(root)
+
+
 @pytest.mark.parametrize("text", ["[{", "[" * 100_000], ids=["cut off", "deep"])
 def test_a_splits_json_that_is_no_json_is_named(root, text):
     write_json(root, [])
