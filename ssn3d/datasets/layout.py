@@ -18,8 +18,8 @@ from .tracklets import Split, Tracklet
 
 ENDING = f"(?i:{'|'.join(map(re.escape, ENDINGS))})"
 """Pattern of the ending of a frame's file: a set may have been converted to another format."""
-OWN_FILES = (keypoints.POINTS_FILE, "labels.json", "split.csv")
-"""Files of ssn3d that may lie in the folders of a data set."""
+NO_FRAMES = (keypoints.POINTS_FILE, "labels.json", "split.csv", "thumbs.db", "desktop.ini")
+"""Files of ssn3d and of Windows, in small letters, that may lie beside frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def list_images(folder: Path) -> list[str]:
         return [
             e.name
             for e in entries
-            if is_image(e.name) and not _is_system_file(e.name) and not _is_folder(e)
+            if is_image(e.name) and not _is_system_file(e.name)
+            if e.is_file(follow_symlinks=False) or not _is_folder(e)  # the first needs no call
         ]
 
 
@@ -118,7 +119,7 @@ def skipped_files(folders: Iterable[Path]) -> list[Path]:
                 folder / e.name
                 for e in entries
                 if not is_image(e.name) and not _is_system_file(e.name) and e.is_file()
-                if e.name not in OWN_FILES
+                if e.name.lower() not in NO_FRAMES
             ]
     return sorted(skipped)
 
@@ -145,8 +146,8 @@ def check_links(root: Path) -> None:
 
 
 def _is_system_file(name: str) -> bool:
-    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, Thumbs.db."""
-    return name.startswith((".", "__", "@")) or name.lower() in ("thumbs.db", "desktop.ini")
+    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
+    return name.startswith((".", "__", "@"))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
