@@ -177,7 +177,7 @@ def _read_roles(path: Path, places: Iterable[Place]) -> dict[Place, str]:
 
 
 def _given(text: str, known: Container[Place]) -> dict[Place, str]:
-    header = text.partition("\n")[0]
+    header = re.split(r"[\r\n]", text, maxsplit=1)[0]
     comma = max(",;\t", key=header.count)  # Excel writes the second in Europe, or the third
     table = csv.DictReader(StringIO(text, newline=""), strict=True, delimiter=comma)
     columns = table.fieldnames = [name.strip() for name in table.fieldnames or ()]
