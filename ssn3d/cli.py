@@ -165,11 +165,14 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 
 
 @main.command("check-data")
-@click.argument("name", type=click.Choice(DATASETS))
+@click.argument("name", type=SETS)
 @click.argument("root", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--sample", type=click.IntRange(1), default=64, show_default=True, help="Frames.")
 def check_data(name: str, root: Path, sample: int) -> None:
-    """Check a copy of the data set NAME in ROOT; say "ready", or what must be mended."""
+    """Check a copy of the data set NAME in ROOT; say "ready", or what must be mended.
+
+    The set "folder" is one of your own, in folders ROOT/person/camera/tracklet.
+    """
     from .datasets.check import check
 
     line = None

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from ssn3d import data
 from ssn3d.cli import main
 from ssn3d.config import StudyConfig
+from ssn3d.datasets import folder
 from ssn3d.runs import load_or_train
 
 
@@ -65,3 +66,14 @@ def test_a_copy_of_a_data_set_is_looked_over(tiny_config, tiny_split, tmp_path):
     assert frame.name in broken.output
     nowhere = CliRunner().invoke(main, ["check-data", "mars", str(tmp_path / "nowhere")])
     assert nowhere.exit_code == 2
+
+
+def test_a_folder_of_ones_own_is_looked_over(tiny_split, tmp_path):
+    folder.write(tiny_split, tmp_path / "own")
+    whole = CliRunner().invoke(main, ["check-data", "folder", str(tmp_path / "own")])
+    assert whole.exit_code == 0, whole.output
+    assert whole.output.splitlines()[-1].strip() == "ready"
+    min((tmp_path / "own").rglob("*.png")).write_bytes(b"")
+    broken = CliRunner().invoke(main, ["check-data", "folder", str(tmp_path / "own")])
+    assert broken.exit_code == 1
+    assert "not a readable image" in broken.output.splitlines()[-1]
