@@ -368,7 +368,7 @@ def test_images_are_copied_byte_for_byte_and_others_become_png(split, tmp_path):
     mixed = Tracklet(frames, 1, 5)
     folder.write(split._replace(train=[mixed, *split.train[1:]]), tmp_path / "new")
     back = folder.read(tmp_path / "new").train[0]
-    assert [f.name for f in back.frames] == ["000001.JPG", "000002.png", "000003.png"]
+    assert [f.name for f in back.frames] == ["000001.JPG", "000002.png", "000003.bmp"]
     assert [f.read_bytes() for f in back.frames[:2]] == [f.read_bytes() for f in frames[:2]]
     assert (load_frames(back, range(3)) == load_frames(mixed, range(3))).all()
 
