@@ -194,7 +194,7 @@ def _eight_bits(image: Image.Image, folder: Path) -> Image.Image:
         return image
     tags = getattr(image, "tag_v2", {})  # of TIFF
     bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
-    grey = np.asarray(image).astype(np.int64)
+    grey = np.asarray(image).astype(np.int32)
     if 0 < grey.max() < 2 ** (bits - 4):
         _warn_of_darkness(folder, bits)
     clear = grey == image.info.get("transparency", -1)
