@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 import torch
 
 from . import dukemtmc, folder, ilids_vid, mars
-from .images import read_image
+from .images import describe_skipped, read_image
 from .keypoints import PARTS, POINTS_FILE
-from .layout import FrameFiles, check_links, describe_skipped, skipped_files
+from .layout import FrameFiles, check_links, skipped_files
 from .tracklets import Split, Tracklet, summarise
 
 MARS_LISTS = "train_name.txt test_name.txt tracks_train_info.mat tracks_test_info.mat query_IDX.mat"

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from .images import ENDINGS, is_image
+from .images import ENDINGS, describe_skipped, is_image
 from .layout import (
     FrameFiles,
     Planned,
     attach_points,
     check_writable,
-    describe_skipped,
     list_folders,
     list_images,
     locate,

@@ -13,13 +13,11 @@ import torch
 from torch import Tensor
 
 from . import keypoints
-from .images import ENDINGS, is_image, read_image, write_image
+from .images import ENDINGS, is_image, is_of_system, is_skipped, read_image, write_image
 from .tracklets import Split, Tracklet
 
 ENDING = f"(?i:{'|'.join(map(re.escape, ENDINGS))})"
 """Pattern of the ending of a frame's file: a set may have been converted to another format."""
-NO_FRAMES = (keypoints.POINTS_FILE, "labels.json", "split.csv", "thumbs.db", "desktop.ini")
-"""Files of ssn3d and of Windows, in small letters, that may lie beside frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
             link leads nowhere or in a circle.
     """
     with os.scandir(parent) as entries:
-        names = sorted(e.name for e in entries if not _is_system_file(e.name) and _is_folder(e))
+        names = sorted(e.name for e in entries if not is_of_system(e.name) and _is_folder(e))
     for name in names:
         if not pattern.fullmatch(name):
             raise ValueError(
@@ -105,7 +103,7 @@ def list_images(folder: Path) -> list[str]:
         return [
             e.name
             for e in entries
-            if is_image(e.name) and not _is_system_file(e.name)
+            if is_image(e.name) and not is_of_system(e.name)
             if e.is_file(follow_symlinks=False) or not _is_folder(e)  # the first needs no call
         ]
 
@@ -115,22 +113,8 @@ def skipped_files(folders: Iterable[Path]) -> list[Path]:
     skipped = []
     for folder in folders:
         with os.scandir(folder) as entries:
-            skipped += [
-                folder / e.name
-                for e in entries
-                if not is_image(e.name) and not _is_system_file(e.name) and e.is_file()
-                if e.name.lower() not in NO_FRAMES
-            ]
+            skipped += [folder / e.name for e in entries if is_skipped(e.name) and e.is_file()]
     return sorted(skipped)
-
-
-def describe_skipped(skipped: Sequence[Path]) -> str:
-    """A sentence that counts what `skipped_files` found, and names up to three."""
-    files = "1 file that is" if len(skipped) == 1 else f"{len(skipped):,} files that are"
-    return (
-        f"skipped {files} not read as images, such as {', '.join(map(str, skipped[:3]))}; images "
-        f"end in {', '.join(ENDINGS)}: convert them, if they are frames"
-    )
 
 
 def check_links(root: Path) -> None:
@@ -142,12 +126,7 @@ def check_links(root: Path) -> None:
     folders = [str(root)]
     while folders:
         with os.scandir(folders.pop()) as entries:
-            folders += [e.path for e in entries if not _is_system_file(e.name) and _is_folder(e)]
-
-
-def _is_system_file(name: str) -> bool:
-    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
-    return name.startswith((".", "__", "@"))
+            folders += [e.path for e in entries if not is_of_system(e.name) and _is_folder(e)]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

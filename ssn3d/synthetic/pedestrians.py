@@ -122,6 +122,11 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
     )
 
 
+def lists(root: Path) -> list[Path]:
+    """The lists of key points that `read` reads in a folder; all but the first may be missing."""
+    return [root / LABELS, root / TRUTH, root / TRACKS / TRUTH]
+
+
 def write(
     root: Path,
     *,
