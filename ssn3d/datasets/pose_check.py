@@ -5,6 +5,8 @@ bodies of a whole set do: eyes and ears are close to the nose, the neck is betwe
 and the frames of a data set are cut around their people.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,6 +24,8 @@ MAX_OUTSIDE, MIN_OUTSIDE = 0.05, 5
 real people 0.2 % are outside."""
 MIN_CENTRE, MIN_ANKLE = 0.4, 0.75
 """Shares of the frame: its people are right of the one, and ankles reach below the other."""
+FAR = 3
+"""People who are more times as far from the corner as they are large are in a larger picture."""
 CENTRE, LOWEST, SPREAD = 0.5, 0.94, (0.6, 0.8)
 """Shares of the frame in sets of real people: the middle of all points in x, the 95 % quantile of
 all in y, and the median width and height of people."""
@@ -46,20 +50,22 @@ def order_of(found: Tensor, order: Layout | None = None) -> Layout:
     if order is not None:
         if order not in possible:
             raise ValueError(
-                f"order: expected one of {k} key points, {' or '.join(possible)}, got {order!r}"
+                f"order: expected one of {k} key points, {' or '.join(possible)}, got {order!r}; "
+                "choose one of these, or leave it out"
             )
         return order
     misfits = {name: _misfit(found, name) for name in possible}
     best = min(misfits, key=misfits.__getitem__)
-    if misfits[best] > 1:
+    others = [misfit for name, misfit in misfits.items() if name != best]
+    unknown = any(math.isnan(misfit) for misfit in (misfits[best], *others))
+    if misfits[best] > 1 and not unknown:
         raise ValueError(
             f"expected {k} key points in the order {' or '.join(possible)}, got bodies with eyes "
             "and ears far from the nose, or the neck not between the shoulders, as in another "
             "order; write them with OpenPose's BODY_25, BODY_25B or COCO, or say "
             f"--order {best} if they are in it all the same"
         )
-    others = [misfit for name, misfit in misfits.items() if name != best]
-    if any(not misfit > 2 * misfits[best] for misfit in others):  # or NaN
+    if others and (unknown or min(others) < 2 * misfits[best]):
         raise ValueError(
             f"expected enough of the {k} key points to tell {' from '.join(possible)}, got too few "
             f"in {len(found)} people; say which it is (--order {possible[0]}, for instance)"
@@ -76,8 +82,8 @@ def check_scale(found: Tensor, sizes: Tensor, order: Layout) -> None:
         order: of the key points.
 
     Raises:
-        ValueError: more points than stray ones are outside their frames, or all people are in the
-            upper left of them; says which size the pictures seem to have had.
+        ValueError: more points than stray ones are outside their frames, or all people are in
+            an upper or left part of them; says which size the pictures seem to have had.
     """
     sure = found[..., 2] >= MIN_CONFIDENCE
     shares = found[..., :2] / sizes[:, None]
@@ -86,11 +92,11 @@ def check_scale(found: Tensor, sizes: Tensor, order: Layout) -> None:
     stray = count <= MAX_OUTSIDE * len(outside) or MIN_OUTSIDE > count < len(outside)
     if stray and not _upper_left(shares, sure, order):
         return
-    where = f"{count} of {len(outside)} outside" if not stray else "all in the upper left"
+    where = f"{count} of {len(outside)} outside" if not stray else "all in an upper or left part"
     scale = _scale(shares, sure)
     width, height = (scale * sizes.median(0).values).round().int().tolist()
     across, down = scale.tolist()
-    if (scale / _scale_of_people(shares, sure)).max() > 2:
+    if (scale / _scale_of_people(shares, sure)).max() > FAR:
         seems = "as if counted in a larger picture from which the frames were cut"
         remedy = "subtract the corner of each frame in that picture"
     else:
