@@ -69,7 +69,7 @@ def describe_skipped(files: Sequence[object]) -> str:
     number = "1 file that is" if len(files) == 1 else f"{len(files):,} files that are"
     return (
         f"skipped {number} not read as images, such as {', '.join(map(str, files[:3]))}; images "
-        f"end in {', '.join(ENDINGS)}: convert them, if they are pictures"
+        f"end in {', '.join(ENDINGS)}: convert others to JPEG or PNG"
     )
 
 
@@ -115,8 +115,8 @@ def list_pictures(folder: Path, limit: int | None = None) -> list[str]:
 def read_folder(folder: Path, *, height: int, width: int, limit: int | None = None) -> Pictures:
     """The pictures of a folder and of the folders in it, each as by `read_image`, then resized.
 
-    Files and folders whose name begins with ".", "__" or "@" are left by systems and do not count. A
-    warning names the files that are skipped because they are no pictures.
+    Files and folders whose name begins with ".", "__" or "@" are left by systems and do not count.
+    A warning names the files that are skipped because they are no pictures.
 
     Args:
         folder: with files that end in one of `ENDINGS`.

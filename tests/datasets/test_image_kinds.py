@@ -130,7 +130,7 @@ def test_heic_is_named_with_what_to_do(tmp_path, brand):
 
 def test_a_folder_of_heic_alone_says_what_to_do(tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
-    with pytest.raises(ValueError, match=r"got none but 1 file, IMG_1\.HEIC; .* as JPEG or PNG"):
+    with pytest.raises(ValueError, match=r"got none .*such as IMG_1\.HEIC; .* to JPEG or PNG"):
         read_folder(tmp_path, height=2, width=3)
 
 
@@ -280,7 +280,8 @@ def test_skipped_files_are_counted_and_named(tmp_path, caplog):
     read_folder(tmp_path, height=2, width=3)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert "5 files, b.heic, below/d.gif, below/f.avif ..." in record.getMessage()
+    assert "5 files" in record.getMessage()
+    assert "b.heic, below/d.gif, below/f.avif;" in record.getMessage()
 
 
 @pytest.mark.parametrize(
