@@ -11,6 +11,7 @@ if not lite0_weights.installed():
 MILITARY_UNIFORM, BULLETPROOF_VEST, SUIT = 652, 465, 834
 
 
+@pytest.fixture(scope="module")
 def whole_model() -> torch.nn.Module:
     model = timm.create_model("tf_efficientnet_lite0")
     model.load_state_dict(lite0_weights.read())
@@ -42,7 +43,7 @@ def test_blocks_are_counted_by_stages(name, expected):
     assert lite0_weights.timm_name(name) == expected
 
 
-def test_a_photograph_of_an_officer_shows_a_uniform():
+def test_a_photograph_of_an_officer_shows_a_uniform(whole_model):
     cbook = pytest.importorskip("matplotlib.cbook")
     from PIL import Image
 
@@ -52,16 +53,16 @@ def test_a_photograph_of_an_officer_shows_a_uniform():
     values = torch.frombuffer(bytearray(photograph.tobytes()), dtype=torch.uint8)
     frame = values.reshape(224, 224, 3).movedim(2, 0)[None] / 255
     with torch.inference_mode():
-        chances = whole_model()((frame - 0.5) / 0.5).softmax(dim=-1)[0]
+        chances = whole_model((frame - 0.5) / 0.5).softmax(dim=-1)[0]
     assert chances.topk(3).indices.tolist() == [MILITARY_UNIFORM, BULLETPROOF_VEST, SUIT]
     assert chances[MILITARY_UNIFORM] > 0.4
 
 
 @pytest.mark.parametrize("name", lite0_weights.MODELS)
-def test_a_backbone_computes_what_the_whole_model_computes_up_to_its_stage(name):
+def test_a_backbone_computes_what_the_whole_model_computes_up_to_its_stage(whole_model, name):
     frames = torch.rand(1, 3, 64, 32, generator=torch.Generator().manual_seed(0))
     backbone = TimmBackbone(name, stride=16, size=(64, 32), pretrained=True).eval()
-    stages = whole_model().forward_intermediates(frames, intermediates_only=True)
+    stages = whole_model.forward_intermediates(frames, intermediates_only=True)
     assert torch.equal(backbone(frames), stages[3])
 
 

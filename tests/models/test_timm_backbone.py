@@ -27,8 +27,8 @@ timm = pytest.importorskip("timm")
         ("tf_efficientnet_lite0", FIGURE_4, 8, (40, 15, 8)),
         ("resnet18", PAPER, 16, (256, 16, 8)),
         ("resnet18.a1_in1k", FIGURE_4, 8, (128, 15, 8)),
-        ("convnext_atto", PAPER, 4, (40, 64, 32)),
-        ("vit_tiny_patch16_224", PAPER, 16, (192, 16, 8)),  # must be told the size of frames
+        ("test_convnext", PAPER, 4, (24, 64, 32)),
+        ("test_vit", PAPER, 16, (64, 16, 8)),  # must be told the size of frames
         ("swin_tiny_patch4_window7_224", PAPER, 16, (384, 16, 8)),  # has channels last
     ],
 )
@@ -80,8 +80,8 @@ def test_frames_are_normalised_as_the_weights_expect(name, mean, std):
         ("", 16, PAPER, "has no model ''"),
         ("hf-hub:timm/resnet18", 16, PAPER, "has no model 'hf-hub"),
         ("resnet18", 3, PAPER, "resnet18 .*no stage of stride 3, it has 2, 4, 8, 16, 32; set"),
-        ("vit_tiny_patch16_224", 8, PAPER, "no stage of stride 8, it has 16; set stride"),
-        ("maxvit_tiny_tf_224", 16, FIGURE_4, "no maps of frames of 120 x 60 pixels.*divisible"),
+        ("test_vit", 8, PAPER, "no stage of stride 8, it has 16; set stride"),
+        ("vgg11", 16, (8, 4), "no maps of frames of 8 x 4 pixels .*too small.*height and width"),
     ],
 )
 def test_what_timm_cannot_give_is_refused_with_what_it_can(name, stride, size, message):
