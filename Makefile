@@ -63,7 +63,8 @@ $(READY): requirements.lock pyproject.toml
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
-		--python-version 3.11 --extra notebooks --extra test -o requirements.lock pyproject.toml
+		--python-version 3.11 --extra notebooks --extra test --extra timm --extra imagenet \
+		-o requirements.lock pyproject.toml
 	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
 
 clean:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from .config import DATASETS, SCALES, Dataset, RunConfig
+
+if TYPE_CHECKING:
+    from .datasets.openpose import Layout
 
 SETS = click.Choice(get_args(Dataset))
 SCALE = click.option("--scale", type=click.Choice(SCALES), default="demo", show_default=True)
@@ -165,11 +168,14 @@ def render(dataset: str, scale: str, changes: tuple[str, ...]) -> None:
 
 
 @main.command("check-data")
-@click.argument("name", type=click.Choice(DATASETS))
+@click.argument("name", type=SETS)
 @click.argument("root", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--sample", type=click.IntRange(1), default=64, show_default=True, help="Frames.")
 def check_data(name: str, root: Path, sample: int) -> None:
-    """Check a copy of the data set NAME in ROOT; say "ready", or what must be mended."""
+    """Check a copy of the data set NAME in ROOT; say "ready", or what must be mended.
+
+    The set "folder" is one of your own, in folders ROOT/person/camera/tracklet.
+    """
     from .datasets.check import check
 
     line = None
@@ -193,6 +199,11 @@ def check_data(name: str, root: Path, sample: int) -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="File of the annotator, whose folder was that of points.npz.",
 )
+@click.option(
+    "--order",
+    type=click.Choice(["body25", "body25b", "coco18", "coco17"]),
+    help="Of the key points in OpenPose's files; by default found from all of them.",
+)
 @click.option("--fetch", is_flag=True, help="Let torchvision download Keypoint R-CNN's weights.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the points that are there.")
@@ -202,6 +213,7 @@ def label(
     root: Path,
     openpose: Path | None,
     annotated: Path | None,
+    order: "Layout | None",
     fetch: bool,
     device: str,
     overwrite: bool,
@@ -222,21 +234,25 @@ def label(
             )
         split = import_module(f"ssn3d.datasets.{name}").read(root)
         source = openpose or annotated or keypoint_rcnn(pretrained=True, device=device)
-        done = label_set(split, root, source, overwrite=overwrite, resume=resume)
+        done = label_set(split, root, source, order=order, overwrite=overwrite, resume=resume)
     click.echo(f"{done.tracklets} tracklets, {done.frames} frames; each part was found in:")
     for part, share in done.found.items():
         click.echo(f"{part:<18}{100 * share:.1f} %")
 
 
 def _parse(changes: tuple[str, ...]) -> dict[str, Any]:
-    """Fields and values; a value that is not a Python literal is taken as text."""
+    """Fields and values; a value that is not a Python literal is taken as text.
+
+    true, false and none are taken for Python's in any case: no field has a text that reads so.
+    """
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"expected FIELD=VALUE, got {change!r}")
         try:
-            parsed[name] = ast.literal_eval(text)
+            named = text.lower() in ("true", "false", "none")
+            parsed[name] = ast.literal_eval(text.capitalize() if named else text)
         except (ValueError, SyntaxError):
             parsed[name] = text
     return parsed

@@ -1,13 +1,22 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import pytest
 import torch
 
 from ssn3d import data
 from ssn3d.config import RunConfig, Settings, StudyConfig
-from ssn3d.datasets import folder
-from ssn3d.datasets.tracklets import Split, Tracklet
+from ssn3d.datasets import coco, contents, folder, ilids_vid, keypoints
+from ssn3d.datasets.images import write_image
+from ssn3d.datasets.keypoints import PARTS, Points
+from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 from ssn3d.synthetic import amber, pedestrians
 from ssn3d.synthetic.walkers import render
 
@@ -145,12 +154,50 @@ def test_pictures_are_rendered_when_they_are_asked_for(elsewhere):
         assert data.is_ready(config)
 
 
-def test_a_users_pictures_are_identified_by_what_they_are_now(tmp_path):
-    config = StudyConfig.preset("smoke", "pedestrians", folder=str(tmp_path))
-    assert data.is_ready(config) and data.root_of(config) == tmp_path
-    before = data.identity_of(config)
-    (tmp_path / "labels.json").write_text("{}")
-    assert data.identity_of(config) != before
+@pytest.fixture
+def pictures(tmp_path, elsewhere) -> StudyConfig:
+    """Two pictures of one's own, one of them labelled."""
+    for number in (1, 2):
+        write_image(torch.full((3, 8, 4), number, dtype=torch.uint8), tmp_path / f"{number}.png")
+    label(tmp_path / "labels.json", 0.5)
+    return StudyConfig.preset("smoke", "pedestrians", folder=str(tmp_path))
+
+
+def label(path: Path, place: float) -> None:
+    coco.write(coco.Labels(["head"], {"1.png": torch.full((1, 2), place)}), path, {"1.png": (8, 4)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: write_image(torch.zeros(3, 8, 4, dtype=torch.uint8), folder / "2.png"),
+        lambda folder: (folder / "2.png").rename(folder / "3.png"),
+        lambda folder: (folder / "2.png").unlink(),
+        lambda folder: label(folder / "labels.json", 0.25),
+        lambda folder: label(folder / "truth.json", 0.5),
+    ],
+    ids=["pixels", "name", "fewer", "labels", "truth"],
+)
+def test_a_users_pictures_are_identified_by_what_they_are_now(tmp_path, pictures, change):
+    assert data.is_ready(pictures) and data.root_of(pictures) == tmp_path
+    before = data.identity_of(pictures)
+    assert data.identity_of(pictures) == before
+    change(tmp_path)
+    assert data.identity_of(pictures) != before
+
+
+def test_what_is_not_read_beside_a_users_pictures_does_not_count(tmp_path, pictures):
+    abstract = StudyConfig.preset("smoke", "amber", folder=str(tmp_path), pictures=1)
+    before = data.identity_of(pictures), data.identity_of(abstract)
+    for name in ("notes.txt", "Thumbs.db", "@eaDir/1.png/thumb.jpg", "__MACOSX/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"any")
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(json.loads(labels.read_text()), indent=4))  # says the same
+    assert (data.identity_of(pictures), data.identity_of(abstract)) == before
+    label(labels, 0.25)
+    (tmp_path / "2.png").write_bytes(b"of one picture at most, it is not read")
+    assert data.identity_of(abstract) == before[1] and data.identity_of(pictures) != before[0]
 
 
 def test_settings_that_are_not_of_the_data_leave_their_identity(tiny_config):
@@ -188,8 +235,192 @@ def test_a_folder_of_ones_own_is_where_the_environment_says(split, tmp_path, mon
         data.identity_of(config)
     monkeypatch.setenv("SSN3D_FOLDER", str(root))
     assert data.split_of(config).query == folder.read(root).query
-    before = data.identity_of(config)
+
+
+@pytest.fixture
+def own(split, tmp_path, elsewhere, monkeypatch) -> Iterator[Path]:
+    """The folder of a set of one's own, with points of two tracklets, old enough to be trusted."""
+    monkeypatch.setattr(contents, "UNSURE", 20_000_000)
+    root = tmp_path / "mine"
+    points = Points(*torch.rand(2, 2, len(PARTS), 2), torch.ones(2, len(PARTS), dtype=torch.bool))
+    more = [replace(tracklet, person=3, points=points) for tracklet in split.train]
+    folder.write(split._replace(train=[*split.train, *more]), root)
+    monkeypatch.setenv("SSN3D_FOLDER", str(root))
+    sleep(0.03)
+    return root
+
+
+OWN = RunConfig.preset("smoke", "folder", height=32, width=16, ids_per_batch=2)
+
+
+def frames_of(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.png"))
+
+
+def replace_frame(path: Path) -> None:
+    """Put other pixels in its place, in a file of the same size and time of writing."""
+    before = path.stat()
+    other = 255 - int(load_frames(Tracklet([path], 0, 0), [0]).max())
+    write_image(torch.full((3, 32, 16), other, dtype=torch.uint8), path)
+    content = path.read_bytes()
+    path.write_bytes(content + b"\0" * (before.st_size - len(content)))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def asked_elsewhere() -> str:
+    """The identity that another process finds."""
+    ask = (
+        "from ssn3d import data; from ssn3d.config import RunConfig; print(data.identity_of("
+        "RunConfig.preset('smoke', 'folder', height=32, width=16, ids_per_batch=2)))"
+    )
+    return subprocess.check_output([sys.executable, "-c", ask], text=True).strip()
+
+
+def test_other_frames_of_equal_name_size_and_time_are_other_data(own):
+    before = asked_elsewhere()  # which keeps the digests
+    shown = data.split_of(OWN)
+    assert data.identity_of(OWN) == before
+    states = [path.stat() for path in frames_of(own)]
+    for path in frames_of(own):
+        replace_frame(path)
+    for path, state in zip(frames_of(own), states, strict=True):
+        assert path.stat().st_mtime_ns == state.st_mtime_ns
+    assert data.identity_of(OWN) != before
+    again = data.split_of(OWN)
+    assert again == folder.read(own)
+    assert again.train != shown.train
+
+
+def rename_all(root: Path) -> None:
+    """The points are found by the names of frames, so they have other names here as well."""
+    known = keypoints.load(root)
+    renamed = {key.replace("000001.png", "frame 000001.PNG"): known[key] for key in known}
+    keypoints.save(renamed, root)
+    for path in frames_of(root):
+        path.rename(path.with_name(f"frame {path.stem}.PNG"))
+
+
+def add_what_nobody_reads(root: Path) -> None:
+    for name in ("Thumbs.db", "labels.json", "@eaDir/a.png", "__MACOSX/a.png", ".DS_Store"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"any")
+    place = frames_of(root)[-1].parent
+    for name in ("Thumbs.db", "labels.json", "notes.txt"):
+        (place / name).write_bytes(b"any")
+
+
+def rewrite_list(root: Path) -> None:
     listing = root / "split.csv"
-    listing.write_text(listing.read_text() + "\n")
-    data._folder_digest.cache_clear()
-    assert data.identity_of(config) != before
+    listing.write_bytes(b"\xef\xbb\xbf" + listing.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def touch_all(root: Path) -> None:
+    for path in frames_of(root):
+        path.touch()
+
+
+def damage_digests(root: Path) -> None:
+    [kept] = data._generated().glob("*.digests")
+    for content in (b"", b"foreign", kept.read_bytes()[:-1], kept.read_bytes()[:-1] + b"!"):
+        kept.write_bytes(content)
+        contents._here.clear()
+        data.identity_of(OWN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [rename_all, add_what_nobody_reads, rewrite_list, touch_all, damage_digests],
+    ids=lambda change: change.__name__,
+)
+def test_what_changes_no_pixel_leaves_the_identity_and_the_frames_readable(own, change):
+    before, shown = data.identity_of(OWN), data.split_of(OWN)
+    change(own)
+    assert data.identity_of(OWN) == before
+    assert data.split_of(OWN) == shown == folder.read(own)
+
+
+def change_points(root: Path) -> None:
+    known = keypoints.load(root)
+    first = min(known)
+    known[first] = known[first]._replace(visible=~known[first].visible)
+    keypoints.save(known, root)
+
+
+def change_role(root: Path) -> None:
+    listing = root / "split.csv"
+    listing.write_text(listing.read_text().replace(",query-only\n", ",query\n"))
+
+
+def take_a_frame(root: Path) -> None:
+    frames_of(root)[1].unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_points,
+        lambda root: (root / "points.npz").unlink(),
+        lambda root: replace_frame(frames_of(root)[3]),
+        take_a_frame,
+    ],
+    ids=["points", "no points", "one frame", "a frame less"],
+)
+def test_each_thing_that_a_reader_returns_counts(own, change):
+    before = data.identity_of(OWN)
+    change(own)
+    assert data.identity_of(OWN) != before
+
+
+def test_the_order_of_frames_counts(own):
+    replace_frame(frames_of(own)[0])
+    before = data.identity_of(OWN)
+    one, other = frames_of(own)[:2]
+    content = one.read_bytes(), other.read_bytes()
+    one.write_bytes(content[1])
+    other.write_bytes(content[0])
+    assert data.identity_of(OWN) != before
+
+
+def test_the_roles_of_people_count(own):
+    before = data.identity_of(OWN)
+    change_role(own)
+    assert data.identity_of(OWN) != before
+
+
+def test_a_copy_elsewhere_is_the_same_set(own, tmp_path, monkeypatch):
+    before = data.identity_of(OWN)
+    shutil.copytree(own, tmp_path / "copied" / "to a longer name")
+    monkeypatch.setenv("SSN3D_FOLDER", str(tmp_path / "copied" / "to a longer name"))
+    assert data.identity_of(OWN) == before
+
+
+def test_frames_are_hashed_once(own, monkeypatch):
+    before = data.identity_of(OWN)
+    contents._here.clear()  # as in another process
+    monkeypatch.setattr(contents, "_content", lambda _: pytest.fail("hashed again"))
+    assert data.identity_of(OWN) == before
+
+
+def test_a_set_that_takes_long_to_look_at_is_looked_at_once_a_minute(own, monkeypatch):
+    looks, clock = [], iter(range(0, 10_000, 5))
+    read = data._split_in
+    monkeypatch.setattr(data, "_split_in", lambda *at: looks.append(at) or read(*at))
+    monkeypatch.setattr(data, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(data, "_slow_looks", {})
+    for _ in range(6):
+        data.identity_of(OWN)
+    assert len(looks) == 2  # the first one hashed
+    for _ in range(10):
+        data.identity_of(OWN)
+    assert len(looks) == 3
+
+
+def test_the_splits_of_a_set_share_their_frames(tiny_config, tmp_path, monkeypatch):
+    shutil.copytree(data.root_of(tiny_config), tmp_path / "iLIDS-VID")
+    monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
+    configs = [replace(tiny_config, source="real", split=number) for number in (0, 1)]
+    for number, config in enumerate(configs):
+        found, read = data.split_of(config), ilids_vid.read(tmp_path / "iLIDS-VID", number)
+        assert (found.query, found.gallery) == (read.query, read.gallery)
+    assert len({data.identity_of(config) for config in configs}) == 2
+    assert len([*(tmp_path / "generated").glob("*.frames")]) == 1

@@ -87,8 +87,9 @@ def check(name: str, value: object, kind: Any) -> None:
 
 def nearest(name: object, known: Iterable[object]) -> str:
     """The text "; did you mean ...?" if one of the known names is close, else an empty one."""
-    close = difflib.get_close_matches(str(name), [str(option) for option in known], 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    options = {str(option).casefold(): str(option) for option in known}
+    close = difflib.get_close_matches(str(name).casefold(), options, 1, 0.5)
+    return f"; did you mean {options[close[0]]!r}?" if close else ""
 
 
 def affordable_precision() -> str:

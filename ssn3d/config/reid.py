@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from .backbone import check_backbone
 from .base import Scale, Settings, affordable_precision, check
 
 Published = Literal["ilids_vid", "mars", "dukemtmc"]
@@ -45,11 +46,16 @@ class RunConfig(Settings):
 
     # model
     aggregator: str = "ssn3d"
-    backbone: Literal["small", "resnet34", "resnet50"] = "resnet50"
+    backbone: str = "resnet50"
+    """ "small", "resnet34", "resnet50", or "timm:NAME" for a model of timm."""
     pretrained: bool = True
+    """Whether the backbone starts from ImageNet weights."""
     pretraining_steps: int = 0
     """Of the small backbone, on other rendered people: see `pretraining`.  0: it starts from random
     weights."""
+    stride: int | None = None
+    """Pixels of a frame for each cell of the backbone's map, in both directions; None: 4 for the
+    small backbone, else 16, so that the map of 64 x 32 or 256 x 128 pixels has 16 x 8 cells."""
     parts: int = 9
     """N: "head, body, crotch, left and right elbows, knees and feet"."""
     window: int = 3
@@ -101,7 +107,7 @@ class RunConfig(Settings):
     metric: Literal["euclidean", "cosine"] = "euclidean"
 
     COUNTS = (
-        *("height", "width", "parts", "window", "hidden", "block_width", "embedding"),
+        *("height", "width", "stride", "parts", "window", "hidden", "block_width", "embedding"),
         *("labelled_frames", "labelled_per_clip", "epochs", "steps_per_epoch", "decay_every"),
         *("clip_frames", "clip_stride", "test_frames"),
     )
@@ -134,10 +140,7 @@ class RunConfig(Settings):
             )
         if self.window % 2 == 0:
             raise ValueError(f"window must be odd, to have a centre cell, got {self.window}")
-        if self.backbone == "small" and self.pretrained:
-            raise ValueError(
-                'there are no ImageNet weights for backbone="small"; set pretrained=False'
-            )
+        check_backbone(self.backbone, self.pretrained, ("small", "resnet34", "resnet50"))
         if self.train_people is not None and self.train_people < self.ids_per_batch:
             raise ValueError(
                 f"a batch takes {self.ids_per_batch} people, but train_people is "

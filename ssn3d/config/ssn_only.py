@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .backbone import check_backbone
 from .base import Scale, Settings, affordable_precision, check
 
 Study = Literal["random_maps", "amber", "pedestrians"]
@@ -31,8 +32,13 @@ class StudyConfig(Settings):
     data_seed: int = 0
 
     # model
-    backbone: Literal["none", "small", "resnet34"] = "none"
+    backbone: str = "none"
+    """ "none" for the colours themselves, else as in `RunConfig`."""
     pretrained: bool = False
+    """Whether the backbone starts from ImageNet weights."""
+    stride: int = 8
+    """Pixels of a picture for each cell of the backbone's map, in both directions; 8 makes 15 x 8
+    cells of 120 x 60 pixels."""
     parts: int = 9
     window: int = 3
     hidden: int = 512
@@ -51,6 +57,11 @@ class StudyConfig(Settings):
     keep_labels: bool = False
     """Whether labelled pictures stay in the batches as anchors after `labelled_steps`: "we feed the
     network with labeled and unlabeled data at the same time" (in the method's section only)."""
+    shift: int = 0
+    """Labelled pictures and their points are moved by up to this many pixels, in both directions;
+    see `training.augmentation`."""
+    colour_jitter: float = 0.0
+    """Contrast and colours of labelled pictures are changed by up to this share."""
     steps: int = 400
     """Steps without labels, after `labelled_steps`."""
     batch: int = 128
@@ -61,11 +72,13 @@ class StudyConfig(Settings):
 
     COUNTS = (
         *("pictures", "height", "width", "channels", "parts", "window", "hidden"),
-        *("labelled", "batch"),
+        *("stride", "labelled", "batch"),
     )
     RANGES = {  # noqa: RUF012
         "steps": (0, 1e9),
         "labelled_steps": (0, 1e9),
+        "shift": (0, 1e6),
+        "colour_jitter": (0, 1),
         "learning_rate": (0, 1e6),
         "weight_decay": (0, 1e6),
     }
@@ -89,11 +102,12 @@ class StudyConfig(Settings):
             )
         if self.keep_labels and not self.labelled_steps:
             raise ValueError("keep_labels keeps what labelled_steps begin with; set them, got 0")
-        if self.pretrained and self.backbone != "resnet34":
+        if (self.shift or self.colour_jitter) and not self.labelled_steps:
             raise ValueError(
-                f"there are no ImageNet weights for backbone={self.backbone!r}; set "
-                "pretrained=False"
+                "shift and colour_jitter change labelled pictures, which have no steps here; set "
+                f"labelled_steps, or both to 0; got {self.shift} and {self.colour_jitter:g}"
             )
+        check_backbone(self.backbone, self.pretrained, ("none", "small", "resnet34", "resnet50"))
         if self.study == "random_maps" and (self.backbone, self.folder) != ("none", None):
             raise ValueError(
                 "random maps are drawn and need no backbone: use backbone='none' and folder=None, "

@@ -11,21 +11,27 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from . import dukemtmc, ilids_vid, mars
-from .images import read_image
+import torch
+
+from . import dukemtmc, folder, ilids_vid, mars
+from .images import describe_skipped, read_image
+from .keypoints import PARTS, POINTS_FILE
+from .layout import FrameFiles, check_links, skipped_files
 from .tracklets import Split, Tracklet, summarise
 
 MARS_LISTS = "train_name.txt test_name.txt tracks_train_info.mat tracks_test_info.mat query_IDX.mat"
-READERS = {"mars": mars, "ilids_vid": ilids_vid, "dukemtmc": dukemtmc}
+READERS = {"mars": mars, "ilids_vid": ilids_vid, "dukemtmc": dukemtmc, "folder": folder}
 EXPECTED = {
     "mars": ("bbox_train", "bbox_test", *(f"info/{file}" for file in MARS_LISTS.split())),
     "ilids_vid": ("sequences/cam1", "sequences/cam2"),
     "dukemtmc": dukemtmc.PARTS,
+    "folder": (),
 }
 PLACES = {
     "mars": ("", "MARS"),
     "ilids_vid": ("i-LIDS-VID", "", "i-LIDS-VID/i-LIDS-VID"),
     "dukemtmc": ("", "DukeMTMC-VideoReID"),
+    "folder": ("",),
 }
 """Folders below the root where a set may lie, the usual one first."""
 PUBLISHED = {  # fields of `Summary`; unasked: people whom no query asks for
@@ -55,7 +61,7 @@ def check(name: str, root: Path, *, sample: int = 64) -> Iterator[Line]:
     """Check a copy of a data set.
 
     Args:
-        name: mars, ilids_vid or dukemtmc.
+        name: mars, ilids_vid, dukemtmc or folder.
         root: as for the reader of that set.
         sample: how many frames to open, evenly spaced, beside the first of each list.
 
@@ -75,14 +81,17 @@ def check(name: str, root: Path, *, sample: int = 64) -> Iterator[Line]:
 def _findings(name: str, root: Path, sample: int) -> Iterator[Line]:
     yield from _places(name, root)
     try:
+        check_links(root)
         split = mars.read(root, junk=True) if name == "mars" else READERS[name].read(root)
     except (OSError, ValueError) as error:
         yield Line("fatal", str(error))
         return
     tracklets = list({id(tracklet): tracklet for part in split for tracklet in part}.values())
     yield Line("ok", f"layout: frames are files like {split.train[0].frames[0]}")
+    yield from _skipped(tracklets)
     yield from _counts(name, split, tracklets)
     yield from _matches(split)
+    yield from _points(tracklets)
     yield from _images(split, tracklets, sample)
 
 
@@ -97,6 +106,10 @@ def _places(name: str, root: Path) -> Iterator[Line]:
         yield _place(
             "train and test people", [p / file for file in ilids_vid.SPLIT_FILES for p in around]
         )
+    if name == "folder":
+        listed = root / folder.SPLIT_FILE
+        rule = "read" if listed.exists() else "none, so every second person is to test with"
+        yield Line("ok", f"{listed}: {rule}")
     if name == "mars":
         for part in ("train", "test"):
             yield from _name_list(home / f"bbox_{part}", home / "info" / f"{part}_name.txt")
@@ -117,11 +130,14 @@ def _name_list(boxes: Path, listed: Path) -> Iterator[Line]:
     if not listed.is_file():
         yield Line("warning", f"{listed} is missing; its names are taken from the folders")
         return
-    text = listed.read_bytes().decode("ascii", "replace")
-    ends = "CRLF" if "\r" in text else "LF"
+    try:
+        names = mars.read_names(listed)
+    except ValueError:
+        return  # the reader says it
+    ends = "CRLF" if b"\r\n" in listed.read_bytes() else "LF"
     yield Line("ok", f"layout: the lines of {listed.name} end in {ends}")
-    present = {f"{image.parent.name}/{image.name}" for image in boxes.glob("*/*.jpg")}
-    missing = [name for name in text.split() if f"{name[:4]}/{name}" not in present]
+    present = {f"{image.parent.name}/{image.stem}" for image in boxes.glob("*/*")}
+    missing = [n for n in names if f"{n[:4]}/{n.rpartition('.')[0]}" not in present]
     if missing:
         said = f"named in {listed} but not in the folders of {boxes}: {len(missing):,} frames"
         yield Line("warning", f"{said}, such as {', '.join(missing[:3])}")
@@ -133,14 +149,14 @@ def _counts(name: str, split: Split, tracklets: list[Tracklet]) -> Iterator[Line
     for row in (*summarise(split), in_all._replace(part="in all")):
         counts = {**row._asdict(), "unasked": len(unasked) if row.part == "gallery" else 0}
         part = counts.pop("part")
-        published = PUBLISHED[f"{name} {part}"]
+        published = PUBLISHED.get(f"{name} {part}", {})
         text, known = (
             ", ".join(f"{field} {number:,}" for field, number in numbers.items() if number)
             for numbers in (counts, published)
         )
         same = published.items() <= counts.items()
         odd = f"differs from the published {known}: a subset or a rendered set?"
-        said = f"{part}: {text}; {'as published' if same else odd}"
+        said = f"{part}: {text}" + f"; {'as published' if same else odd}" * bool(published)
         yield Line("ok" if same else "warning", said)
 
 
@@ -156,6 +172,37 @@ def _matches(split: Split) -> Iterator[Line]:
     else:
         remedy = "; expected one each; take queries and gallery from one copy of the data set"
         yield Line("fatal", text + first + remedy)
+
+
+def _skipped(tracklets: list[Tracklet]) -> Iterator[Line]:
+    files = [t.frames for t in tracklets if isinstance(t.frames, FrameFiles)]
+    if skipped := skipped_files({frames.folder for frames in files}):
+        yield Line("warning", describe_skipped(skipped))
+
+
+def _points(tracklets: list[Tracklet]) -> Iterator[Line]:
+    """Which tracklets have body points, where each part was found, and whether inside the frames.
+
+    A pose estimator places few points outside; most lie there if the points are of other images,
+    or of the same ones in another size.
+    """
+    points = [t.points.estimated for t in tracklets if t.points is not None]
+    if not points:
+        yield Line("ok", f"{POINTS_FILE}: none, as only some strategies need body points")
+        return
+    every = torch.cat(points)  # [t n 2]
+    found = every.isfinite().all(-1)
+    shares = zip(PARTS, found.float().mean(0).tolist(), strict=True)
+    parts = ", ".join(f"{part} {share:.0%}" for part, share in shares)
+    text = f"{POINTS_FILE}: {len(points):,} of {len(tracklets):,} tracklets have body points"
+    yield Line("ok", f"{text}; found of each part: {parts}")
+    outside = ((every < 0) | (every > 1)).any(-1)[found].float().mean().nan_to_num().item()
+    said = f"{POINTS_FILE}: {outside:.0%} of the points lie outside their frames"
+    if outside > 0.5:
+        remedy = "expected few; label these images anew, with ssn3d label --overwrite"
+        yield Line("fatal", f"{said}, {remedy}")
+    else:
+        yield Line("ok", said)
 
 
 def _images(split: Split, tracklets: list[Tracklet], sample: int) -> Iterator[Line]:

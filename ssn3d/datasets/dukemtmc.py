@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .layout import (
+    ENDING,
     FrameFiles,
     Planned,
     attach_points,
     check_not_empty,
     check_writable,
-    list_files,
     list_folders,
+    list_images,
     locate,
     tracklet_of,
     write_tracklets,
@@ -32,7 +33,7 @@ VIDEO_STEP = 12
 """Frames of the camera's video between two frames of a tracklet."""
 
 _FOLDER = re.compile(r"\d{4}", re.ASCII)
-_NAME = re.compile(r"(\d{4})_?C(\d)_?F(\d{4})_?([XD])(\d+)\.jpg", re.ASCII)
+_NAME = re.compile(rf"(\d{{4}})_?C(\d)_?F(\d{{4}})_?([XD])(\d+){ENDING}", re.ASCII)
 
 
 class Name(NamedTuple):
@@ -141,7 +142,7 @@ def format_name(name: Name) -> str:
 
 def _read_part(folder: Path) -> list[Tracklet]:
     return [
-        tracklet_of(place, list_files(place, ".jpg"), parse_name, int(person))
+        tracklet_of(place, list_images(place), parse_name, int(person))
         for person in list_folders(folder, _FOLDER)
         for tracklet in list_folders(folder / person, _FOLDER)
         for place in [folder / person / tracklet]

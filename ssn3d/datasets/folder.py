@@ -1,6 +1,7 @@
 """A data set of your own on disk: a folder for each person, camera and tracklet, with any names."""
 
 import csv
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator
@@ -9,25 +10,30 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from .images import is_image
+from .images import ENDINGS, describe_skipped, is_image
 from .layout import (
     FrameFiles,
     Planned,
     attach_points,
     check_writable,
-    list_files,
     list_folders,
+    list_images,
     locate,
+    skipped_files,
     write_tracklets,
 )
+from .text import read_text
 from .tracklets import JUNK, Split, Tracklet
 
 ROLES = ("train", "test", "query", "gallery", "query-only", "ignore")
 SPLIT_FILE = "split.csv"
 TREE = f"""\
   ROOT/
-    anna/entrance/1/0001.jpg ...    (person, camera, tracklet, frames: any names; .jpg or .png)
-    {SPLIT_FILE}                       (optional: person,camera,tracklet,role)"""
+    anna/entrance/1/0001.jpg ...    (person, camera, tracklet, frames: any names; {ENDINGS[0]},
+    {SPLIT_FILE}                        {", ".join(ENDINGS[1:])})
+                                    ({SPLIT_FILE} is optional: person,camera,tracklet,role)"""
+
+log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -42,7 +48,8 @@ def read(root: Path) -> Split:
     """Read a data set of your own, without opening an image.
 
     People and cameras are numbered from 1 in the order of their names, 2 before 10; frames are in
-    that order too. Names that begin with ".", "__" or "@" are left by systems and do not count.
+    that order too. Names that begin with ".", "__" or "@" are left by systems and do not count;
+    other files beside the frames that are no images are passed over with a warning.
 
     In split.csv a tracklet has the role of its own row, else of its camera's (no tracklet given),
     else of its person's: train; test, where the first such tracklet of a person at a camera is a
@@ -63,6 +70,8 @@ def read(root: Path) -> Split:
     """
     locate((root.parent,), (root.name,), TREE)
     found = dict(_find(root))
+    if skipped := skipped_files(files.folder for files in found.values()):
+        log.warning("%s: %s", root, describe_skipped(skipped))
     listed = root / SPLIT_FILE
     parts = _parts(_read_roles(listed, found) if listed.is_file() else _divide(found), root)
     people, cameras = (_numbers({place[level] for place in found}) for level in (0, 1))
@@ -74,7 +83,7 @@ def read(root: Path) -> Split:
 def write(split: Split, root: Path) -> None:
     """Write a split so that `read` gives it back, by person and camera, which it counts from 1.
 
-    JPEG and PNG files are copied as they are, other frames encoded as PNG; junk is left out.
+    Image files are copied as they are, frames in memory encoded as PNG; junk is left out.
 
     Args:
         split: a query that is not in the gallery as the same object is written as query-only.
@@ -85,7 +94,7 @@ def write(split: Split, root: Path) -> None:
         FileExistsError: there is something in `root` already.
     """
     split = split._replace(gallery=[t for t in split.gallery if t.person != JUNK])
-    check_writable(split, root, list_files(root, "") if root.is_dir() else ())
+    check_writable(split, root, [path.name for path in root.glob("*")])
     asked, held = ({id(tracklet) for tracklet in part} for part in (split.query, split.gallery))
     listed = [(t, "train") for t in split.train]
     listed += [(t, "query" if id(t) in asked else "gallery") for t in split.gallery]
@@ -115,11 +124,12 @@ def _find(root: Path) -> Iterator[tuple[Place, FrameFiles]]:
 
 def _names(folder: Path, what: str) -> tuple[str, ...]:
     """The names of the images in `folder`, or of the folders, in order; a ValueError if mixed."""
-    folders = set(list_folders(folder, re.compile(".+", re.DOTALL)))
-    images = {n for n in list_files(folder, "") if is_image(n)} - folders
+    folders, images = list_folders(folder, re.compile(".+", re.DOTALL)), list_images(folder)
     wanted, other = (images, folders) if what == "images" else (folders, images)
     if other or not wanted:
         got = min(other, default="none")
+        if not other and (skipped := skipped_files([folder])):
+            got = f"none, but {skipped[0].name}"
         raise ValueError(f"{folder}: expected {what}, got {got}; restore or move it, as in\n{TREE}")
     return tuple(sorted(wanted, key=_natural))
 
@@ -152,8 +162,9 @@ def _read_roles(path: Path, places: Iterable[Place]) -> dict[Place, str]:
         person, camera, tracklet = (normalize("NFC", name) for name in place)
         for row in ((person, "", ""), (person, camera, ""), (person, camera, tracklet)):
             below[Place(*row)].append(place)
+    text = read_text(path, newline="")  # a name may hold a line end; csv knows those of rows
     try:
-        given = _given(path.read_bytes().decode("utf-8-sig"), below)
+        given = _given(text, below)
         # In `below` a row comes before those that are more precise, which overwrite it.
         roles = {place: given[row] for row in below if row in given for place in below[row]}
         for place in places:
@@ -165,16 +176,23 @@ def _read_roles(path: Path, places: Iterable[Place]) -> dict[Place, str]:
 
 
 def _given(text: str, known: Container[Place]) -> dict[Place, str]:
-    table = csv.DictReader(StringIO(text, newline=""), strict=True)
-    columns = list(table.fieldnames or ())
+    header = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    comma = max(",;\t", key=header.count)  # Excel writes the second in Europe, or the third
+    table = csv.DictReader(StringIO(text, newline=""), strict=True, delimiter=comma)
+    columns = table.fieldnames = [name.strip() for name in table.fieldnames or ()]
     if sorted({"person", "role", *columns} & {*Place._fields, "role"}) != sorted(columns):
         raise ValueError(f"expected columns person,role[,camera,tracklet], got {columns}")
     given: dict[Place, str] = {}
     for cells in table:
-        line, role = f"line {table.line_num}: expected", cells["role"]
+        line = f"line {table.line_num}: expected"
         if None in cells or None in cells.values():
             raise ValueError(f"{line} {len(columns)} values, got another number")
+        if not any(map(str.strip, cells.values())):
+            continue  # an emptied row of a spreadsheet
+        role = cells["role"].strip()
         row = Place(*(normalize("NFC", cells.get(level, "")) for level in Place._fields))
+        if row not in known:
+            row = Place(*map(str.strip, row))
         name = "/".join(filter(None, row))
         if row not in known:
             raise ValueError(f"{line} the person (camera, tracklet) of a folder, got {name!r}")

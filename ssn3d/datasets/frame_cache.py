@@ -22,6 +22,12 @@ LARGEST = 2**29
 log = logging.getLogger(__name__)
 
 
+def each_once(split: Split) -> list[Tracklet]:
+    """Each tracklet once, in an order that does not depend on how the set is divided."""
+    each = {id(tracklet): tracklet for part in split for tracklet in part}.values()
+    return sorted(each, key=lambda tracklet: str(tracklet.frames[0]))
+
+
 def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
     """The same split with frames in memory, [t 3 H W] uint8 of one size, as views of a mapped file.
 
@@ -30,8 +36,8 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
     Args:
         split: tracklets of image files; those of one set, however it is divided, share a file.
         size: height and width in pixels that frames are resized to.
-        file: where the pixels are kept; written if it is not there, which one process does while
-            others wait.
+        file: where the pixels are kept, called by a digest of the frames in the order of
+            `each_once`; written if it is not there, which one process does while others wait.
 
     Returns:
         The new split; the given one if its frames would take more than `LARGEST` bytes.
@@ -40,7 +46,7 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
         FileNotFoundError: the file of a frame is missing; names it.
         ValueError: the file of a frame is not a readable image; names it.
     """
-    tracklets = _in_order(split)
+    tracklets = each_once(split)
     ends = [*accumulate(map(len, tracklets), initial=0)]
     shape = (ends[-1], 3, *size)
     if not 0 < prod(shape) <= LARGEST:
@@ -51,12 +57,6 @@ def packed(split: Split, size: tuple[int, int], file: Path) -> Split:
         for tracklet, (start, end) in zip(tracklets, pairwise(ends), strict=True)
     }
     return Split(*([views[id(tracklet)] for tracklet in part] for part in split))
-
-
-def _in_order(split: Split) -> list[Tracklet]:
-    """Each tracklet once, in an order that does not depend on how the set is divided."""
-    each = {id(tracklet): tracklet for part in split for tracklet in part}.values()
-    return sorted(each, key=lambda tracklet: str(tracklet.frames[0]))
 
 
 def _pixels(tracklets: Sequence[Tracklet], shape: tuple[int, ...], file: Path) -> Tensor:

@@ -7,23 +7,25 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from .layout import (
+    ENDING,
     Planned,
     attach_points,
     check_not_empty,
     check_writable,
-    list_files,
     list_folders,
+    list_images,
     locate,
     tracklet_of,
     write_tracklets,
 )
 from .matlab import read_array, write_array
+from .text import read_text
 from .tracklets import Split, Tracklet
 
 SPLIT_FILES = ("train-test people splits/train_test_splits_ilidsvid.mat", "splits.json")
@@ -37,7 +39,7 @@ TREE = f"""\
     {SPLIT_FILES[0]}   (or {SPLIT_FILES[1]})"""
 
 _PERSON = re.compile(r"person_?(\d+)", re.ASCII)
-_NAME = re.compile(r"cam(\d)_person_?(\d+)_(\d+)\.png", re.ASCII)
+_NAME = re.compile(rf"cam(\d)_person_?(\d+)_(\d+){ENDING}", re.ASCII)
 
 
 class Name(NamedTuple):
@@ -171,8 +173,11 @@ def _people(sequences: Path) -> list[str]:
 
 def _tracklet(home: Path, camera: int, person: str) -> Tracklet:
     folder = home / "sequences" / f"cam{camera}" / person
-    number = int(person.removeprefix("person").removeprefix("_"))
-    return tracklet_of(folder, list_files(folder, ".png"), parse_name, number, camera)
+    return tracklet_of(folder, list_images(folder), parse_name, _number(person), camera)
+
+
+def _number(person: str) -> int:
+    return int(person.removeprefix("person").removeprefix("_"))
 
 
 def _read_split(
@@ -199,7 +204,7 @@ def _read_split(
             "beside i-LIDS-VID, as in the archive"
         )
     if path.suffix == ".json":
-        named = _read_json(path)
+        named = _read_json(path, people)
         _check_split(split, len(named), path)
         train, test = named[split]
     else:
@@ -232,7 +237,7 @@ def _write_splits(root: Path, test: list[bool]) -> None:
     drawn = [torch.randperm(len(test), generator=generator).tolist() for _ in range(SPLITS - 1)]
     path = root / SPLIT_FILES[0]
     path.parent.mkdir(parents=True)
-    write_array(path, "ls_set", np.array([given, *drawn]) + 1)
+    write_array(path, "ls_set", np.array([given, *drawn], np.uint16) + 1)
 
 
 def _check_split(split: int, splits: int, path: Path) -> None:
@@ -257,17 +262,31 @@ def _read_positions(path: Path, people: int) -> list[list[int]]:
     return rows
 
 
-def _read_json(path: Path) -> list[tuple[list[str], list[str]]]:
+def _read_json(path: Path, people: list[str]) -> list[tuple[list[str], list[str]]]:
+    text = read_text(path)
     try:
-        splits = [
-            (list(entry["train"]), list(entry["test"])) for entry in json.loads(path.read_bytes())
-        ]
-        for name in (name for halves in splits for half in halves for name in half):
-            if not isinstance(name, str):
-                raise TypeError(f"{name!r:.40} is no name")
-        return splits
+        return [_halves(entry["train"], entry["test"], people) for entry in json.loads(text)]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected a list of {{'train': [folder, ...], 'test': [folder, ...]}}, got "
             f"something else ({type(error).__name__}: {error}); copy it anew or delete it"
         ) from error
+
+
+def _halves(train: list[Any], test: list[Any], people: list[str]) -> tuple[list[str], list[str]]:
+    """The folders that an entry of splits.json names, also by paths or by the persons' numbers.
+
+    Numbers could as well be places in the sorted folders, as in the .mat. They are people's own
+    only where they are those of all folders.
+    """
+    named = [*train, *test]
+    for name in named:
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            raise TypeError(f"{name!r:.40} is no name")
+    if any(isinstance(name, int) for name in named):
+        folder_of = {_number(person): person for person in people}
+        if set(named) != folder_of.keys() or len(folder_of) < len(people):
+            raise ValueError("numbers that are not those of the folders; write the folders' names")
+        return [folder_of[name] for name in train], [folder_of[name] for name in test]
+    names = [re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1] for name in named]
+    return names[: len(train)], names[len(train) :]

@@ -1,7 +1,8 @@
 """Add body points to a data set that has none ("Supervised Labels"): the work of `ssn3d label`."""
 
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +18,24 @@ from . import coco
 from .clips import resized
 from .images import read_image
 from .keypoints import PARTS, POINTS_FILE, load, save
-from .openpose import centrality, parts_of, read_openpose, tracklet_points
+from .openpose import (
+    MIN_CONFIDENCE,
+    Layout,
+    centrality,
+    parts_of,
+    read_person,
+    tracklet_points,
+)
+from .pose_check import check_scale, order_of
 from .tracklets import Split
+
+log = logging.getLogger(__name__)
 
 Estimator = Callable[[Tensor], Tensor]
 """Frames uint8 [t 3 H W] -> [t n 2] their points as shares of the frame, NaN where not found."""
 Source = Estimator | Path
+Tracklets = Mapping[str, Sequence[Path]]
+"""Name of the first frame -> all frames of a tracklet."""
 UNFINISHED = ".labelling"  # folder of what interrupted work has found; readers pass over it
 BATCH = 16  # frames that an estimator gets at once
 INNER = (("MARS", "bbox_train"), ("DukeMTMC-VideoReID", "train"))
@@ -38,7 +51,13 @@ class Labelled(NamedTuple):
 
 
 def label(
-    split: Split, root: Path, source: Source, *, overwrite: bool = False, resume: bool = False
+    split: Split,
+    root: Path,
+    source: Source,
+    *,
+    order: Layout | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> Labelled:
     """Write points.npz for every tracklet of a data set; the file appears whole or not at all.
 
@@ -50,6 +69,7 @@ def label(
             bbox_train/0001/0001C1T0001F001_keypoints.json, none where nothing was found; or a file
             of key points in COCO's JSON with the parts `PARTS`, as the annotator writes it, which
             names frames by these paths.
+        order: of the key points in OpenPose's files; None to tell it from all of them together.
         overwrite: replace the points that are there, such as the truth of a rendered set.
         resume: go on with interrupted work on the same source; otherwise start from the beginning.
 
@@ -58,9 +78,9 @@ def label(
 
     Raises:
         FileExistsError: there are points already.
-        ValueError: a frame, a file or an estimate is damaged, or nothing was found in any frame.
+        ValueError: a frame, a file or an estimate is damaged, nothing was found in any frame, or
+            the files are not of these frames: other names, another scale, an unknown order.
     """
-    find = _finder(source)  # before anything is written
     tracklets: list[Any] = [tracklet for part in split for tracklet in part]
     top = tracklets[0].frames[0].relative_to(root).parts[:2]  # readers accept other folders
     home = root.parent if top == ("sequences", "cam1") else root / top[0] if top in INNER else root
@@ -68,6 +88,7 @@ def label(
     target, draft = home / POINTS_FILE, home / UNFINISHED
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists already; pass overwrite=True to replace it")
+    find = _finder(source, home, frames, order)  # before anything is written
     draft.mkdir(exist_ok=True)
     kept = load(draft) if resume else {}
     points = {key: kept[key] for key in frames if key in kept}
@@ -80,10 +101,9 @@ def label(
         save(points, draft)
     seen = torch.cat([each.visible for each in points.values()])
     if not seen.any():
-        example = Path(min(frames)).with_suffix("").as_posix() + "_keypoints.json"
         raise ValueError(
-            f"expected points, got none in {len(seen)} frames; is there {example}, or a label of "
-            f"{min(frames)}?"
+            f"expected points, got none in {len(seen)} frames such as {min(frames)}; look at them, "
+            "or label them from another source"
         )
     (draft / POINTS_FILE).replace(target)
     shutil.rmtree(draft)
@@ -152,20 +172,40 @@ def _central_person(
     return parts_of(chosen, "coco17", size, min_confidence)
 
 
-def _finder(source: Source) -> Callable[[Path, Sequence[Path]], Tensor]:
+def _finder(
+    source: Source, home: Path, frames: Tracklets, order: Layout | None
+) -> Callable[[Path, Sequence[Path]], Tensor]:
     """The function (folder of points.npz, frames of a tracklet) -> their points [t n 2]."""
+    if isinstance(source, Path) and source.is_dir():
+        return partial(_by_openpose, _openpose_parts(source, home, frames, order))
+    if order is not None:
+        raise ValueError(
+            f"order: expected one for OpenPose's files only, got {order!r}; leave it out"
+        )
     if not isinstance(source, Path):
         return partial(_estimated, source)
-    if not source.is_file():
-        return partial(_by_openpose, source)
+    return partial(_clicked, _clicks(source, home, frames))
+
+
+def _clicks(source: Path, home: Path, frames: Tracklets) -> dict[str, Tensor]:
+    """Name of a frame -> [n 2], from a file of key points that has labels of frames."""
     labels = coco.read(source)
     if missing := [part for part in PARTS if part not in labels.parts]:
         raise ValueError(
             f"{source}: expected key points called {', '.join(PARTS)}, got none called "
             f"{', '.join(missing)}; label these parts"
         )
+    if not any(points.isfinite().any() for points in labels.points.values()):
+        raise ValueError(
+            f"{source}: expected labels of frames, got none with a visible key point; label some"
+        )
+    names = {frame.relative_to(home).as_posix() for own in frames.values() for frame in own}
+    if wrong := coco.names_missing_from(names, labels):
+        if names.isdisjoint(labels.points):
+            raise ValueError(f"{source}: {wrong}")
+        log.warning("%s: %s", source, wrong)
     columns = [labels.parts.index(part) for part in PARTS]
-    return partial(_clicked, {name: points[columns] for name, points in labels.points.items()})
+    return {name: points[columns] for name, points in labels.points.items()}
 
 
 def _clicked(labels: dict[str, Tensor], home: Path, frames: Sequence[Path]) -> Tensor:
@@ -190,13 +230,74 @@ def _estimated(estimate: Estimator, home: Path, frames: Sequence[Path]) -> Tenso
     return torch.cat(found)
 
 
-def _by_openpose(folder: Path, home: Path, frames: Sequence[Path]) -> Tensor:
-    """[t n 2] in the frames of a tracklet, NaN in those without a file by OpenPose."""
-    found = torch.full((len(frames), len(PARTS), 2), torch.nan)
-    for row, frame in enumerate(frames):
-        place = folder / frame.relative_to(home)
-        file = place.with_name(f"{place.stem}_keypoints.json")
-        if file.exists():
-            _, height, width = read_image(frame).shape
-            found[row] = read_openpose(file, (height, width))
-    return found
+def _by_openpose(parts: dict[Path, Tensor], home: Path, frames: Sequence[Path]) -> Tensor:
+    """[t n 2] in the frames of a tracklet, NaN in those in which OpenPose found nobody."""
+    nothing = torch.full((len(PARTS), 2), torch.nan)
+    return torch.stack([parts.get(frame, nothing) for frame in frames])
+
+
+def _openpose_parts(
+    folder: Path, home: Path, frames: Tracklets, order: Layout | None
+) -> dict[Path, Tensor]:
+    """Frame -> [n 2], from OpenPose's files, once all of them are known to fit the frames."""
+    wanted = {frame: _pose_file(folder, home, frame) for own in frames.values() for frame in own}
+    there = {frame: file for frame, file in wanted.items() if file.is_file()}
+    if not there:
+        raise ValueError(_none_there(folder, min(wanted.values()), len(wanted)))
+    people: list[Tensor] = []
+    sizes: list[tuple[int, int]] = []
+    shown: list[Path] = []
+    for frame, file in tqdm(there.items(), unit="file"):
+        _, height, width = read_image(frame).shape
+        person = read_person(file, (height, width))
+        if person is None:
+            continue
+        if people and len(person) != len(people[0]):
+            raise ValueError(
+                f"{file}: expected {len(people[0])} key points as in {there[shown[0]]}, got "
+                f"{len(person)}; run OpenPose with one --model_pose on all frames"
+            )
+        people.append(person)
+        sizes.append((width, height))
+        shown.append(frame)
+    some = f"{folder}: of {len(wanted)} frames {len(there)} have a file, such as"
+    if not people:
+        raise ValueError(
+            f"{some} {min(there.values())}: expected people in these files, got none in any; see "
+            "whether the frames show people, and run OpenPose on larger ones"
+        )
+    some += f" {there[shown[0]]}:"
+    found, within = torch.stack(people), torch.tensor(sizes)
+    if (surest := float(found[..., 2].max())) < MIN_CONFIDENCE:
+        raise ValueError(
+            f"{some} expected key points of a confidence from {MIN_CONFIDENCE}, got at most "
+            f"{surest:.2g}; run OpenPose on larger or sharper frames"
+        )
+    try:
+        order = order_of(found, order)
+        check_scale(found, within, order)
+    except ValueError as error:
+        raise ValueError(f"{some} {error}") from None
+    found[..., :2] /= within[:, None]
+    return dict(zip(shown, parts_of(found, order, (1, 1)), strict=True))
+
+
+def _pose_file(folder: Path, home: Path, frame: Path) -> Path:
+    """The file that OpenPose writes for a frame, in the folder of the same path."""
+    place = folder / frame.relative_to(home)
+    return place.with_name(f"{place.stem}_keypoints.json")
+
+
+def _none_there(folder: Path, expected: Path, frames: int) -> str:
+    """What to say of a folder that has no file of any frame."""
+    others = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json"))
+    content = (
+        f"it has {len(others)} other .json files, such as {others[0]!r}"
+        if others
+        else "it has no .json file at all"
+    )
+    return (
+        f"{folder}: expected OpenPose's files, such as {expected}, got none of the {frames} frames "
+        f"({content}); name files after the frames, in the same folders below {folder}: OpenPose "
+        "leaves folders away, so run it once for each"
+    )

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol, overload
 
@@ -12,8 +13,11 @@ import torch
 from torch import Tensor
 
 from . import keypoints
-from .images import read_image, write_image
+from .images import ENDINGS, is_image, is_of_system, is_skipped, read_image, write_image
 from .tracklets import Split, Tracklet
+
+ENDING = f"(?i:{'|'.join(map(re.escape, ENDINGS))})"
+"""Pattern of the ending of a frame's file: a set may have been converted to another format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,11 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
     """The names of the folders in `parent`, sorted.
 
     Raises:
-        ValueError: a name does not fit `pattern`, and is not that of a system's own folder.
+        ValueError: a name does not fit `pattern`, and is not that of a system's own folder; or a
+            link leads nowhere or in a circle.
     """
     with os.scandir(parent) as entries:
-        names = sorted(e.name for e in entries if not _is_system_file(e.name) and e.is_dir())
+        names = sorted(e.name for e in entries if not is_of_system(e.name) and _is_folder(e))
     for name in names:
         if not pattern.fullmatch(name):
             raise ValueError(
@@ -88,15 +93,67 @@ def list_folders(parent: Path, pattern: re.Pattern[str]) -> list[str]:
     return names
 
 
-def list_files(folder: Path, suffix: str) -> list[str]:
-    """The names of the files in `folder` that end in `suffix`, in no order, without a stat each."""
+def list_images(folder: Path) -> list[str]:
+    """The names of the images in `folder`, in no order; only links cost a stat each.
+
+    Raises:
+        ValueError: an image is a link that leads nowhere or in a circle.
+    """
     with os.scandir(folder) as entries:
-        return [e.name for e in entries if e.name.endswith(suffix) and not _is_system_file(e.name)]
+        return [
+            e.name
+            for e in entries
+            if is_image(e.name) and not is_of_system(e.name)
+            if e.is_file(follow_symlinks=False) or not _is_folder(e)  # the first needs no call
+        ]
 
 
-def _is_system_file(name: str) -> bool:
-    """Whether a system or an archiver made it: .DS_Store, ._0001.jpg, __MACOSX, @eaDir."""
-    return name.startswith((".", "__", "@"))
+def skipped_files(folders: Iterable[Path]) -> list[Path]:
+    """The files in `folders` that are not read as images, but those of systems and of ssn3d."""
+    skipped = []
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            skipped += [folder / e.name for e in entries if is_skipped(e.name) and e.is_file()]
+    return sorted(skipped)
+
+
+def check_links(root: Path) -> None:
+    """Look at every link in a folder and in all folders below it, also where no reader looks.
+
+    Raises:
+        ValueError: a link leads nowhere or in a circle.
+    """
+    folders = [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            folders += [e.path for e in entries if not is_of_system(e.name) and _is_folder(e)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a ValueError for a link that cannot be followed."""
+    try:
+        folder = entry.is_dir()
+        ends = folder or not entry.is_symlink() or Path(entry.path).exists()
+    except OSError:  # a link to itself
+        ends = False
+    if not ends:
+        raise ValueError(
+            f"link {entry.path}: expected it to lead to a file or folder, but it leads nowhere or "
+            "to itself; restore what it led to, or remove the link"
+        )
+    if folder and entry.is_symlink():
+        target, place = Path(entry.path).resolve(), Path(entry.path).absolute()
+        above = {
+            outer
+            for inner in place.parents
+            for outer in (inner.resolve(), *inner.resolve().parents)
+        }
+        if target in above:
+            raise ValueError(
+                f"link {entry.path}: expected a folder elsewhere, but it leads back to {target}, "
+                "which holds it, so that it goes in a circle; remove the link"
+            )
+    return folder
 
 
 def tracklet_of(
@@ -119,7 +176,8 @@ def tracklet_of(
         The tracklet, without points.
 
     Raises:
-        ValueError: there is no file, or one has another person or camera in its name.
+        ValueError: there is no file, two are of one frame, or one has another person or camera in
+            its name.
     """
     try:
         parsed = sorted(((parse(name), name) for name in names), key=lambda pair: pair[0].frame)
@@ -127,6 +185,11 @@ def tracklet_of(
         raise ValueError(f"{error} (in {folder})") from None
     if not parsed:
         raise ValueError(f"{folder}: expected frames of a tracklet, got none; restore its images")
+    for (one, text), (other, twin) in pairwise(parsed):
+        if one == other and text != twin:
+            raise ValueError(
+                f"{folder}: expected one file for each frame, got {text} and {twin}; remove one"
+            )
     camera = parsed[0][0].camera if camera is None else camera
     for name, text in parsed:
         if (name.person, name.camera) != (person, camera):
@@ -151,10 +214,11 @@ def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
         ValueError: the points belong to other frames than those read, so they were changed since.
     """
     known = keypoints.load(root)
-    attached = [
-        replace(tracklet, points=known.pop(_key(tracklet, root), None)) if known else tracklet
-        for tracklet in tracklets
-    ]
+    key_of = {_without_ending(key): key for key in known}
+    attached = []
+    for tracklet in tracklets:
+        key = key_of.get(_key(tracklet, root)) if known else None
+        attached.append(tracklet if key is None else replace(tracklet, points=known.pop(key, None)))
     remedy = f"restore the frames, or delete {keypoints.POINTS_FILE}"
     for tracklet in attached:
         if tracklet.points is not None and len(tracklet.points.truth) != len(tracklet):
@@ -172,7 +236,12 @@ def attach_points(tracklets: Sequence[Tracklet], root: Path) -> list[Tracklet]:
 
 def _key(tracklet: Tracklet, root: Path) -> str:
     assert isinstance(tracklet.frames, FrameFiles)
-    return tracklet.frames[0].relative_to(root).as_posix()
+    return _without_ending(tracklet.frames[0].relative_to(root).as_posix())
+
+
+def _without_ending(name: str) -> str:
+    """The points of a frame stay its own when it is converted to another format."""
+    return re.sub(f"{ENDING}$", "", name)
 
 
 def check_not_empty(split: Split, source: str) -> Split:
@@ -245,7 +314,7 @@ def write_tracklets(plan: Sequence[Planned], root: Path) -> None:
 
 def _write_frame(frame: Path | Tensor, path: Path) -> None:
     if isinstance(frame, Path):
-        if frame.suffix == path.suffix:
+        if frame.suffix.lower() == path.suffix.lower():
             shutil.copyfile(frame, path)
             return
         frame = read_image(frame)

@@ -8,6 +8,7 @@ import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -19,6 +20,8 @@ LARGEST = 2**25
 _ORDERS = {b"\x00\x01IM": "<II", b"\x01\x00MI": ">II"}
 _NUMBERS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}  # types of elements, 8 to 64 bits wide
 _ARRAY, _COMPRESSED = 14, 15
+_CLASS_AT = 144
+"""Where an uncompressed file says of which class its array is for MATLAB."""
 
 
 def read_array(path: Path) -> NDArray[np.int64]:
@@ -51,18 +54,21 @@ def read_array(path: Path) -> NDArray[np.int64]:
         ) from None
 
 
-def write_array(path: Path, name: str, array: NDArray[np.int64]) -> None:
-    """Write whole numbers as the doubles that MATLAB would have written.
+def write_array(path: Path, name: str, array: NDArray[np.integer[Any]]) -> None:
+    """Write whole numbers as MATLAB does: as doubles that are stored in a smaller type.
 
     Args:
         path: the file; what stands there is replaced.
         name: of the array in the file.
-        array: 2-D.
+        array: 2-D, of the type to store. scipy gives this type back, so that other loaders can
+            index with it: uint16 and int32 in the official lists.
     """
-    scipy.io.savemat(path, {name: array.astype(np.float64)})
+    scipy.io.savemat(path, {name: array})
     # The first 116 bytes are free text, where scipy puts the time: the same list, the same bytes.
     with path.open("r+b") as file:
         file.write(b"MATLAB 5.0 MAT-file, written by ssn3d".ljust(116))
+        file.seek(_CLASS_AT)
+        file.write(b"\x06")  # double
 
 
 def _checked(content: bytes) -> bytes:

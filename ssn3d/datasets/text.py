@@ -7,8 +7,12 @@ LARGEST = 2**28
 """Bytes; the list of MARS's 680,000 test images takes 13 million."""
 
 
-def read_text(path: Path) -> str:
-    """A text file without its byte-order mark, with each line end as a single newline.
+def read_text(path: Path, *, newline: str | None = None) -> str:
+    """A text file without its byte-order mark.
+
+    Args:
+        path: of the file.
+        newline: None to give each line end as a single newline, "" to keep them, as `open` does.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -24,4 +28,4 @@ def read_text(path: Path) -> str:
         raise ValueError(
             f"{path}: expected a text in UTF-8, got something else ({error}); save it as UTF-8"
         ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if newline == "" else text.replace("\r\n", "\n").replace("\r", "\n")

@@ -11,8 +11,11 @@ which most others are ports:
 - Half of an odd k1 is rounded down; ports to Python round it to even.
 
 Neighbours at equal distance keep their order, queries before gallery; in that code the order is the
-sort's.  That code departs from the paper twice, and this module follows the paper: Eq. (4) asks for
-at least two thirds (the code for more), and the weights of Eq. (7) are not divided by their sum.
+sort's, and an item of which there are copies may not be its own first neighbour.
+
+That code departs from the paper twice: Eq. (4) says at least two thirds, the code wants more; and
+it divides the weights of Eq. (7) by their sum.  Published numbers were made with the code, so
+`rerank` follows it unless told otherwise.
 """
 
 import torch
@@ -32,6 +35,7 @@ def rerank(
     k2: int = 6,
     weight: float = 0.3,
     metric: Metric = "euclidean",
+    as_published_code: bool = True,
 ) -> Tensor:
     """Distances that are small between items whose k-reciprocal neighbours are the same.
 
@@ -47,6 +51,7 @@ def rerank(
         k2: over how many neighbours, itself included, the weights of an item are averaged.
         weight: lambda, the share of the original distance; 1 ranks by it alone.
         metric: of the original distance, "euclidean" or "cosine".
+        as_published_code: Eq. (4) and (7) as its authors' code has them; False: as printed.
 
     Returns:
         [q g] distances in 0..1, to be compared within a query.
@@ -66,7 +71,7 @@ def rerank(
         raise ValueError(f"rerank: weight must be in 0..1, got {weight}")
     rows = max(1, BLOCK // max(p, (k1 + 1) ** 2))
     near, farthest = _neighbours(items, k1, rows)
-    pair, code = _codes(items, near, farthest, rows)
+    pair, code = _codes(items, near, farthest, rows, as_published_code)
     pair, code = _expand_queries(pair, code, near[:, :k2], rows)
     sums = pair[:, 0].bincount(code)  # item by item like the minima: never below them by rounding
     answer = _minima(pair, code, p, q)
@@ -108,7 +113,9 @@ def _reciprocal(near: Tensor, rows: int) -> Tensor:
     return torch.cat([(near[near[some]] == some[:, None, None]).any(dim=2) for some in blocks])
 
 
-def _codes(items: Tensor, near: Tensor, farthest: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+def _codes(
+    items: Tensor, near: Tensor, farthest: Tensor, rows: int, as_published_code: bool
+) -> tuple[Tensor, Tensor]:
     """V_p of Eq. (7), a weight for each of R*(p, k1) of Eq. (4), in the order of p.
 
     Returns:
@@ -122,7 +129,8 @@ def _codes(items: Tensor, near: Tensor, farthest: Tensor, rows: int) -> tuple[Te
         member[row[:, None], near[some]] = mutual[some]
         theirs, counts = half[near[some]], half_mutual[near[some]]  # [r k h] R(q, k1 / 2)
         common = member[row[:, None, None], theirs] & counts
-        joins = mutual[some] & (3 * common.sum(dim=2) >= 2 * counts.sum(dim=2))
+        shared, needed = 3 * common.sum(dim=2), 2 * counts.sum(dim=2)
+        joins = mutual[some] & (shared > needed if as_published_code else shared >= needed)
         # what does not join is replaced by the item itself, which is a member already
         joined = theirs.where(counts & joins[:, :, None], some[:, None, None])
         member[row[:, None, None], joined] = True
@@ -130,7 +138,10 @@ def _codes(items: Tensor, near: Tensor, farthest: Tensor, rows: int) -> tuple[Te
     pair = torch.cat(found)
     sides = (some.unbind(dim=1) for some in pair.split(max(1, BLOCK // items.shape[1])))
     apart = torch.cat([pairwise(items[p, None], items[g, None]).flatten() for p, g in sides])
-    return pair, torch.exp(-_relative(apart, farthest[pair[:, 0]]))
+    weights = torch.exp(-_relative(apart, farthest[pair[:, 0]]))
+    if as_published_code:
+        weights /= pair[:, 0].bincount(weights)[pair[:, 0]]
+    return pair, weights
 
 
 def _pairs(block: Tensor, first: Tensor) -> Tensor:

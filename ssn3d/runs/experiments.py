@@ -137,7 +137,7 @@ def ssn_only_words(config: StudyConfig) -> str:
 EXPERIMENTS = {
     "reid": Experiment(
         config=RunConfig,
-        results_version=1,
+        results_version=2,
         words=reid_words,
         build=reid_training.build,
         starts_from=pretraining,

@@ -122,6 +122,11 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
     )
 
 
+def lists(root: Path) -> list[Path]:
+    """The lists of key points that `read` reads in a folder; all but the first may be missing."""
+    return [root / LABELS, root / TRUTH, root / TRACKS / TRUTH]
+
+
 def write(
     root: Path,
     *,
@@ -269,12 +274,8 @@ def _save(folder: Path, names: list[str], frames: Tensor, points: Tensor) -> Non
 
 def _rows(labels: coco.Labels, names: list[str], source: Path) -> Tensor:
     """The points [k n 2] of pictures, NaN where `source` has none."""
-    unknown = sorted(labels.points.keys() - set(names))
-    if unknown:
-        raise ValueError(
-            f"{source}: expected labels of pictures in its folder, got some of {unknown[0]!r}, "
-            "which is not there; restore it, or write its path from the folder into file_name"
-        )
+    if wrong := coco.names_missing_from(names, labels):
+        raise ValueError(f"{source}: {wrong}")
     rows = torch.full((len(names), len(labels.parts), 2), torch.nan)
     for i, name in enumerate(names):
         if name in labels.points:

@@ -17,7 +17,7 @@ from ssn3d.config.base import nearest
 from ssn3d.datasets.clips import Clip
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models import AGGREGATORS
-from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
+from ssn3d.models import backbone as backbones
 from ssn3d.models.reid import ReID
 from ssn3d.rng import one_thread
 
@@ -34,14 +34,15 @@ def build(config: RunConfig) -> ReID:
         config: names backbone and aggregator, and holds their settings.
 
     Raises:
-        ValueError: see `aggregator_named`.
-        ConnectionError: see `ResNetBackbone`.
+        ValueError: see `aggregator_named` and `models.backbone.make`.
+        ConnectionError: see `models.backbone.make`.
     """
     aggregator = aggregator_named(config.aggregator)
-    backbone: SmallBackbone | ResNetBackbone = (
-        SmallBackbone()
-        if config.backbone == "small"
-        else ResNetBackbone(config.backbone, pretrained=config.pretrained)
+    backbone = backbones.make(
+        config.backbone,
+        stride=config.stride or (4 if config.backbone == "small" else 16),
+        size=(config.height, config.width),
+        pretrained=config.pretrained,
     )
     settings = {
         "parts": config.parts,

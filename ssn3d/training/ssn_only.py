@@ -9,25 +9,37 @@ from torch import Tensor, nn
 
 from ssn3d.config import StudyConfig
 from ssn3d.losses import ssn_loss
-from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
+from ssn3d.models import backbone as backbones
 from ssn3d.models.reid import PartFinder
 from ssn3d.models.ssn import SSN, Parts
 from ssn3d.rng import one_thread, stream
 from ssn3d.synthetic import random_maps
 
-from . import loop
+from . import augmentation, loop
 from .checkpoint import History
 from .loop import OnStep
 
 
 def build(config: StudyConfig) -> PartFinder:
-    """Make the network of a configuration; its weights come from torch's global random state."""
+    """Make the network of a configuration; its weights come from torch's global random state.
+
+    Args:
+        config: names the backbone, and holds the settings of the SSN.
+
+    Raises:
+        ValueError: see `models.backbone.make`.
+        ConnectionError: see `models.backbone.make`.
+    """
     backbone: nn.Module = nn.Identity()
     channels = config.channels if config.study == "random_maps" else 3
-    if config.backbone == "small":
-        backbone, channels = SmallBackbone((16, 32, 64, 128), strides=(2, 2, 2, 1)), 128
-    elif config.backbone == "resnet34":
-        backbone, channels = ResNetBackbone("resnet34", 3, config.pretrained), 128
+    if config.backbone != "none":
+        backbone = backbones.make(
+            config.backbone,
+            stride=config.stride,
+            size=(config.height, config.width),
+            pretrained=config.pretrained,
+        )
+        channels = backbone.channels  # type: ignore[assignment]
     ssn = SSN(channels, config.parts, config.window, config.hidden, config.padding)
     return PartFinder(backbone, ssn)
 
@@ -119,8 +131,15 @@ def _second_round(
         logits = _attended(network, _batch(config, step, frames[~known]).to(device))
         rounds.append((logits, torch.ones_like(logits[..., 0])))
     if step <= config.labelled_steps or config.keep_labels:
-        points = _batch(config, step, labels[known]).to(device)
-        features = network.features(_batch(config, step, frames[known]).to(device))
+        shown, points = augmentation.augment(
+            _batch(config, step, frames[known]),
+            _batch(config, step, labels[known]),
+            stream("study", config.seed, "augmentation", step),
+            shift=config.shift,
+            colour=config.colour_jitter,
+        )
+        points = points.to(device)
+        features = network.features(shown.to(device))
         [logits] = network.ssn.anchor(features, points)
         rounds.append((logits, (~points.isnan().any(-1)).to(logits)))
     every, present = (torch.cat(both) for both in zip(*rounds, strict=True))

@@ -54,15 +54,13 @@ class LabelFile:
 
     def marks(self) -> dict[str, list[Mark]]:
         """Marks of every part, under the name of each picture that has an annotation."""
-        document, category = self._read()
-        images = {image["id"]: image for image in document["images"]}
+        content = self._read()
         return {
-            images[annotation["image_id"]]["file_name"]: [
-                self._mark(n, annotation, images[annotation["image_id"]])
+            name: [
+                self._mark(n, annotation, content.images[name], content.visible)
                 for n in range(len(self.parts))
             ]
-            for annotation in document["annotations"]
-            if annotation["category_id"] == category
+            for name, annotation in content.annotations.items()
         }
 
     def put(self, name: str, size: tuple[int, int], part: int, mark: Mark) -> None:
@@ -78,47 +76,52 @@ class LabelFile:
             OSError: the file cannot be written; it stays as it was.
             ValueError: it is damaged, or has other parts by now.
         """
-        document, category = self._read()
+        content = self._read()
         height, width = size
-        image = _entry(document["images"], {"file_name": name}, {"width": width, "height": height})
-        annotation = _entry(
-            document["annotations"],
-            {"image_id": image["id"], "category_id": category},
+        name = coco.file_name(name)
+        image = content.images.get(name) or _added(
+            content.document["images"], {"file_name": name, "width": width, "height": height}
+        )
+        annotation = content.annotations.get(name) or _added(
+            content.document["annotations"],
             {
-                "keypoints": [0] * 3 * len(self.parts),
+                "image_id": image["id"],
+                "category_id": content.category["id"],
                 "bbox": [0, 0, width, height],
                 "area": width * height,
                 "iscrowd": 0,
             },
         )
         x, y = round(mark.x * image["width"], 4), round(mark.y * image["height"], 4)
-        points = annotation["keypoints"]
-        points[3 * part : 3 * part + 3] = [x, y, 2] if mark.v == VISIBLE else [0, 0, 0]
+        points = annotation["keypoints"] = annotation.get("keypoints") or [0] * 3 * len(self.parts)
+        seen = mark.v == VISIBLE
+        points[3 * part : 3 * part + 3] = [x, y, content.visible] if seen else [0, 0, 0]
         annotation["num_keypoints"] = sum(v > 0 for v in points[2::3])
         hidden = {*annotation.get("not_visible", ())} - {self.parts[part]}
         hidden |= {self.parts[part]} if mark.v == HIDDEN else set()
         annotation["not_visible"] = [each for each in self.parts if each in hidden]
-        self._save(document)
+        self._save(content.document)
 
-    def _mark(self, part: int, annotation: dict[str, Any], image: dict[str, Any]) -> Mark:
-        x, y, v = annotation["keypoints"][3 * part : 3 * part + 3]
-        if v == VISIBLE:
+    def _mark(
+        self, part: int, annotation: dict[str, Any], image: dict[str, Any], visible: int
+    ) -> Mark:
+        points = annotation.get("keypoints") or [0] * 3 * len(self.parts)
+        x, y, v = points[3 * part : 3 * part + 3]
+        if v == visible:
             x, y = x / image["width"], y / image["height"]  # perhaps outside, by coco.SLACK
             return Mark(min(max(x, 0), 1), min(max(y, 0), 1), VISIBLE)
         hidden = v == HIDDEN or self.parts[part] in annotation.get("not_visible", ())
         return Mark(0, 0, HIDDEN if hidden else UNLABELLED)
 
-    def _read(self) -> tuple[dict[str, Any], int | str]:
-        """The checked content of the file, and the id of the category that has key points."""
-        found = coco.read(self.path).parts
-        if found != self.parts:
+    def _read(self) -> coco.Content:
+        """The checked content of the file."""
+        content = coco.read_content(self.path)
+        if (found := content.category["keypoints"]) != self.parts:
             raise ValueError(
                 f"{self.path}: expected key points called {self.parts}, got {found}; give these as "
                 "the parts, or another file"
             )
-        document = json.loads(self.path.read_bytes())
-        [category] = [entry["id"] for entry in document["categories"] if entry.get("keypoints")]
-        return document, category
+        return content
 
     def _save(self, document: dict[str, Any] | None) -> None:
         """Write a document, or a file without labels for None."""
@@ -134,13 +137,8 @@ class LabelFile:
         return f"labels cannot be written to {self.path} ({why}); free it, or give another file"
 
 
-def _entry(
-    entries: list[dict[str, Any]], known: dict[str, Any], new: dict[str, Any]
-) -> dict[str, Any]:
-    """The entry that has the fields `known`; if there is none, add one with a new id and `new`."""
-    for entry in entries:
-        if all(entry.get(key) == value for key, value in known.items()):
-            return entry
-    number = 1 + max((e["id"] for e in entries if isinstance(e.get("id"), int)), default=0)
-    entries.append({"id": number, **known, **new})
+def _added(entries: list[dict[str, Any]], fields: dict[str, Any]) -> dict[str, Any]:
+    """Add an entry with these fields and a new id."""
+    number = 1 + max((int(e["id"]) for e in entries if str(e.get("id")).isdecimal()), default=0)
+    entries.append({"id": number, **fields})
     return entries[-1]

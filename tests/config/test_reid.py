@@ -20,6 +20,7 @@ OTHER = {
     "aggregator": "average",
     "backbone": "resnet34",
     "pretrained": False,
+    "stride": 8,
     "parts": 6,
     "window": 5,
     "hidden": 64,
@@ -89,7 +90,12 @@ def test_unknown_names_are_refused_with_the_nearest_known_one(scale, dataset, ch
         ({"epochs": 6.0}, r"epochs must be int, got 6.0 \(float\)"),
         ({"epochs": None}, r"epochs must be int, got None"),
         ({"window": 4}, "window must be odd, to have a centre cell, got 4"),
-        ({"backbone": "small"}, 'no ImageNet weights for backbone="small"'),
+        ({"backbone": "small"}, "no ImageNet weights for backbone='small'"),
+        ({"backbone": "resnet43"}, "one of 'small'.*'timm:NAME'.*did you mean 'resnet34'"),
+        ({"backbone": "none"}, "backbone must be one of 'small'.* got 'none'"),
+        ({"backbone": None}, r"backbone must be str, got None"),
+        ({"stride": 0}, "stride must be at least 1, got 0"),
+        ({"stride": 16.0}, r"stride must be int or None, got 16.0 \(float\)"),
         ({"train_people": 7}, "a batch takes 8 people, but train_people is 7"),
         ({"ssn_weight": float("nan")}, r"ssn_weight must be within 0\.\.1e\+06, got nan"),
         ({"learning_rate": -1.0}, "learning_rate must be within 0"),
@@ -232,3 +238,8 @@ def test_replicates_on_ilids_vid_go_through_its_splits():
     found = replicates(RunConfig.preset("smoke", "ilids_vid"), 12)
     assert [config.seed for config in found] == list(range(12))
     assert [config.split for config in found] == [*range(10), 0, 1]
+
+
+def test_a_model_of_timm_may_have_weights_and_any_name():
+    config = replace(BASE, backbone="timm:resnet18", stride=8)
+    assert (config.pretrained, config.stride) == (True, 8)

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, Points
 from ssn3d.datasets.layout import FrameFiles
+from ssn3d.datasets.openpose import ORDERS, Layout
 from ssn3d.datasets.tracklets import DISTRACTOR, JUNK, Split, Tracklet
 
 
@@ -127,3 +128,25 @@ def folder_split(tracklet) -> Split:
         tracklet(12, 16, length=1, points=True),
     ]
     return Split(train, [gallery[2], gallery[4], tracklet(12, 2, points=True)], gallery)
+
+
+STANDING = {  # shares of the frame, of a person who faces the camera
+    "Nose": (0.5, 0.15), "Neck": (0.5, 0.25), "MidHip": (0.5, 0.52), "HeadTop": (0.5, 0.05),
+    "UpperNeck": (0.5, 0.2), "Eye": (0.03, 0.13), "Ear": (0.08, 0.14), "Shoulder": (0.2, 0.25),
+    "Elbow": (0.27, 0.4), "Wrist": (0.3, 0.52), "Hip": (0.12, 0.52), "Knee": (0.13, 0.72),
+    "Ankle": (0.13, 0.93), "BigToe": (0.15, 0.95), "SmallToe": (0.18, 0.95), "Heel": (0.12, 0.95),
+}  # fmt: skip
+
+
+def walker(layout: Layout, width: float = 1, height: float = 1) -> Tensor:
+    """[k 3] a person all of whose key points are found, in a frame of this size."""
+
+    def place(name: str) -> tuple[float, float, float]:
+        if name in STANDING:
+            x, y = STANDING[name]
+        else:  # the left side is on the right in the picture
+            x, y = STANDING[name[1:]]
+            x = 0.5 + x if name[0] == "L" else 0.5 - x
+        return x * width, y * height, 0.9
+
+    return torch.tensor([place(name) for name in ORDERS[layout]])

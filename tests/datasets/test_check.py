@@ -3,14 +3,18 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
+import torch
 
-from ssn3d.datasets import dukemtmc, ilids_vid, mars
-from ssn3d.datasets.check import PUBLISHED, Line, check
+from ssn3d.datasets import dukemtmc, folder, ilids_vid, mars
+from ssn3d.datasets.check import PUBLISHED, READERS, Line, check
+from ssn3d.datasets.keypoints import PARTS, Points, save
+from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.synthetic.walkers.protocol import profile_of
 from ssn3d.synthetic.walkers.render import write
 
@@ -48,6 +52,10 @@ def put(array: list | np.ndarray) -> Callable[[Path], None]:
     return lambda path: scipy.io.savemat(path, {"list": np.array(array)})
 
 
+def count_from_zero(path: Path) -> None:
+    put(scipy.io.loadmat(path)["query_IDX"].astype(int) - 1)(path)
+
+
 def drop_line(path: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
@@ -73,8 +81,8 @@ def leave_each_query_its_own_camera(root: Path) -> None:
 
 
 def lose_a_person(root: Path) -> None:
-    for folder in root.glob("*/sequences/cam?/person001"):
-        shutil.rmtree(folder)
+    for place in root.glob("*/sequences/cam?/person001"):
+        shutil.rmtree(place)
 
 
 DAMAGES: dict[tuple[str, str], tuple[Damage, list[str]]] = {  # the verdict: place and remedy
@@ -125,6 +133,26 @@ DAMAGES: dict[tuple[str, str], tuple[Damage, list[str]]] = {  # the verdict: pla
     ("mars", "half an image"): (
         first("bbox_train/0*/*", cut),
         ["COPY/bbox_train/0", "Truncated", "copy the file anew"],
+    ),
+    ("mars", "queries from zero"): (
+        first("info/query*", count_from_zero),
+        ["COPY/info/query_IDX.mat: expected rows of", "if they count from 0, add 1 to each"],
+    ),
+    ("mars", "a heading"): (
+        first("info/train_name.txt", lambda path: path.write_text("name\n" + path.read_text())),
+        ["COPY/info/train_name.txt, line 1: expected a file name", "got 'name'; correct the list"],
+    ),
+    ("mars", "no text"): (
+        first("info/test_name.txt", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n")),
+        ["COPY/info/test_name.txt: expected a text in UTF-8", "save it as UTF-8"],
+    ),
+    ("mars", "a circle"): (
+        first("bbox_test", lambda path: (path / "again").symlink_to("..")),
+        ["link COPY/bbox_test/again", "leads back to COPY, which holds it", "remove the link"],
+    ),
+    ("dukemtmc", "a frame linked to itself"): (
+        first("train/*/*", lambda path: (path / "0001.jpg").symlink_to("0001.jpg")),
+        ["link COPY/train/", "leads nowhere or to itself", "remove the link"],
     ),
     ("mars", "no match"): (
         ask_for_people_of_one_camera,
@@ -390,6 +418,102 @@ def test_a_query_without_a_match_is_a_warning(copy):
     assert verdict.text == "ready"
 
 
+@pytest.fixture
+def own(sets, tmp_path) -> Path:
+    split = dukemtmc.read(sets["dukemtmc"])
+    split = split._replace(train=[with_points(t, 0.5) for t in split.train])
+    folder.write(split, tmp_path / "own")
+    return tmp_path / "own"
+
+
+def with_points(tracklet: Tracklet, place: float) -> Tracklet:
+    """Each point but the head is found, and lies at (place, place)."""
+    places = torch.full((len(tracklet), len(PARTS), 2), place)
+    places[:, 0] = torch.nan
+    return replace(tracklet, points=Points(places, places, places[..., 0].isfinite()))
+
+
+def test_a_folder_of_ones_own_is_ready_and_counted(own):
+    *lines, verdict = check("folder", own)
+    assert verdict == Line("ok", "ready")
+    assert {line.level for line in lines} == {"ok"}
+    for said in (
+        f"{own / 'split.csv'}: read",
+        f"files like {own}/person",
+        "train: people 3, tracklets ",
+        "query: people 3, ",
+        "0 of 3 queries have no match",
+        "of 20 tracklets have body points; found of each part: head 0%, body 100%, crotch 100%",
+        "points.npz: 0% of the points lie outside their frames",
+        "32x16",
+    ):
+        assert said in re.sub(r"of \d+ tracklets", "of 20 tracklets", texts(lines)), said
+    assert "published" not in texts(lines)
+
+
+def test_a_folder_without_lists_is_ready(own):
+    for file in ("split.csv", "points.npz"):
+        (own / file).unlink()
+    *lines, verdict = check("folder", own)
+    assert verdict == Line("ok", "ready")
+    assert f"{own / 'split.csv'}: none, so every second person" in texts(lines)
+    assert "points.npz: none" in texts(lines)
+
+
+@pytest.mark.parametrize("place", [-0.1, 1.5])
+def test_points_that_lie_outside_their_frames_are_fatal(own, place):
+    tracklet = folder.read(own).train[0]
+    key = tracklet.frames[0].relative_to(own).as_posix()
+    points = with_points(tracklet, place).points
+    assert points is not None
+    save({key: points}, own)
+    verdict = list(check("folder", own))[-1].text
+    assert verdict.startswith("not ready: points.npz: 100% of the points lie outside their frames")
+    assert "--overwrite" in verdict
+
+
+def test_a_damaged_folder_ends_with_its_place_and_remedy(own):
+    path = folder.read(own).query[0].frames[0]
+    scribble(path)
+    assert re.match(
+        f"not ready: {path} is not a readable image", list(check("folder", own))[-1].text
+    )
+    path.unlink()
+    path.symlink_to("..", target_is_directory=True)
+    verdict = list(check("folder", own))[-1].text
+    assert verdict.startswith(f"not ready: link {path}: ") and "goes in a circle" in verdict
+    shutil.rmtree(own)
+    own.mkdir()
+    assert f"not ready: {own}: expected folders of people, got none" in texts(check("folder", own))
+
+
+@pytest.mark.parametrize("name", ["mars", "ilids_vid", "dukemtmc", "folder"])
+def test_files_that_are_no_images_are_counted_and_named(copy, own, name):
+    root = own if name == "folder" else copy(name)
+    place = READERS[name].read(root).query[0].frames[0].parent
+    for file in ("a.heic", "notes.txt", "b.mp4", "c.gif", "Thumbs.db", ".DS_Store", "points.npz"):
+        (place / file).touch()
+    *lines, verdict = check(name, root)
+    assert verdict.text == "ready"
+    (line,) = [line for line in lines if "skipped" in line.text]
+    assert line.level == "warning"
+    assert line.text.startswith(
+        f"skipped 4 files that are not read as images, such as {place}/a.heic,"
+    )
+
+
+@pytest.mark.parametrize("name", ["mars", "ilids_vid", "dukemtmc"])
+def test_a_set_in_another_format_is_ready(copy, name):
+    root = copy(name)
+    for path in [*root.rglob("*.jpg"), *root.rglob("*.png")]:
+        path.rename(path.with_suffix(".JPEG" if path.suffix == ".jpg" else ".PNG"))
+    *lines, verdict = check(name, root)
+    assert verdict.text == "ready"
+    assert "not in the folders" not in texts(lines)
+
+
 def test_another_data_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected one of mars, ilids_vid, dukemtmc, got 'market'"):
+    with pytest.raises(
+        ValueError, match="expected one of mars, ilids_vid, dukemtmc, folder, got 'market'"
+    ):
         list(check("market", tmp_path))

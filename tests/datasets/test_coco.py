@@ -168,12 +168,13 @@ KEYPOINTS = ("annotations", 0, "keypoints")
         ("{", "line 1"),
         ("", "line 1"),
         ("[" * 100_000, "recursion"),
-        ("[]", "the document: expected an object"),
+        ("[]", "expected an object with images, .* got a list, as estimators write"),
+        ("7", "the document: expected an object"),
         ("9" * 5000, "digits"),
         (changed("images", to=...), "'images' as list, got None"),
         (changed("annotations", to={}), "'annotations' as list"),
         (changed("categories", to=[]), "expected one with key points, got 0"),
-        (changed("categories", 1, "keypoints", to=["x"]), "expected one with key points, got 2"),
+        (changed("categories", 1, "keypoints", to=["x"]), "got 2: person, dog"),
         (changed("categories", 0, "keypoints", to=["head", "head", "x"]), "each once"),
         (changed("categories", 0, "keypoints", to=["head", 4, "x"]), "names of key points"),
         (changed("categories", 0, "id", to=[]), "a category: expected 'id'"),
@@ -184,18 +185,27 @@ KEYPOINTS = ("annotations", 0, "keypoints")
         (changed("images", 0, "file_name", to=5), "image 7: expected 'file_name' as str, got 5"),
         (changed("images", 0, "width", to=0), "'a.png': expected a width and a height"),
         (changed("images", 0, "height", to=-3), "'a.png': expected a width and a height"),
-        (changed("images", 0, "height", to=...), "height of 'a.png': expected a number"),
+        (changed("images", 0, "height", to=...), "'a.png': expected a width and a height"),
+        (changed("images", 0, "width", to="60"), "'a.png': expected a width and a height"),
         (
             changed("annotations", 0, "image_id", to=8),
             "expected the id of an image, got image_id 8",
         ),
-        (changed("annotations", 0, "image_id", to=9), "'sub/b.jpg': expected one annotation"),
+        (
+            changed("annotations", 0, "image_id", to=9),
+            r"'sub/b.jpg': expected one annotation .* second one \(ids 1 and 2\)",
+        ),
         (changed("annotations", 0, "category_id", to=...), "'category_id' as int"),
-        (changed(*KEYPOINTS, to=...), "annotation of 'a.png': expected 'keypoints' as list"),
-        (changed(*KEYPOINTS, to=[1, 2, 2]), "x, y, v of 3 key points, 9 numbers, got 3"),
+        (changed(*KEYPOINTS, to={"x": 1}), "annotation of 'a.png': expected 'keypoints' as list"),
+        (
+            changed(*KEYPOINTS, to=[1, 2, 2]),
+            "x, y, v of 3 key points, 9 numbers in one list, got 3",
+        ),
         (changed(*KEYPOINTS, 0, to="1"), "head of 'a.png': expected a number of .*, got '1'"),
         (changed(*KEYPOINTS, 0, to=math.nan), "head of 'a.png': expected a number of .*, got nan"),
         (changed(*KEYPOINTS, 4, to=math.inf), "hand of 'a.png': expected a number of .*, got inf"),
+        (changed(*KEYPOINTS, 2, to=True), "head of 'a.png': expected a number of .*, got True"),
+        (changed(*KEYPOINTS, 2, to=0.87), "expected v to be 0, 1 or 2, got 0.87"),
         (changed(*KEYPOINTS, 1, to=10**400), "head of 'a.png': expected a number"),
         (changed(*KEYPOINTS, 1, to=10**7), "head of 'a.png': expected a number of at most 1e"),
         (changed(*KEYPOINTS, 2, to=3), "head of 'a.png': expected v to be 0, 1 or 2, got 3"),
@@ -204,8 +214,129 @@ KEYPOINTS = ("annotations", 0, "keypoints")
     ],
 )
 def test_damage_is_named(tmp_path, document, message):
-    with pytest.raises(ValueError, match=rf"(?s)labels\.json: .*{message}.*; export the labels"):
+    with pytest.raises(ValueError, match=rf"(?s)labels\.json: .*{message}.*; \w"):
         coco.read(stored(document, tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_files_as_windows_saves_them_are_read(tmp_path, encoding):
+    path = tmp_path / "labels.json"
+    text = json.dumps(changed("images", 0, "file_name", to="Bär.png"), ensure_ascii=False)
+    path.write_bytes(text.replace(", ", ",\r\n").encode(encoding))
+    assert "Bär.png" in coco.read(path).points
+
+
+def test_bytes_of_another_encoding_are_named(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_bytes(json.dumps(DOCUMENT).replace("a.png", "Bär.png").encode("latin-1"))
+    with pytest.raises(
+        ValueError, match=r"labels\.json: expected JSON, .*utf-8.*; .*save the file in UTF-8"
+    ):
+        coco.read(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["sub\\a.png", "./sub/a.png", ".\\sub\\a.png", "sub//a.png", "sub/a.png"]
+)
+def test_names_are_paths_with_forward_slashes(tmp_path, name):
+    labels = coco.read(stored(changed("images", 0, "file_name", to=name), tmp_path))
+    assert set(labels.points) == {"sub/a.png", "sub/b.jpg"}
+
+
+def test_one_picture_under_two_spellings_of_its_name_is_refused(tmp_path):
+    path = stored(changed("images", 0, "file_name", to=".\\sub\\b.jpg"), tmp_path)
+    with pytest.raises(ValueError, match=r"'sub/b\.jpg': expected an id and a name of its own"):
+        coco.read(path)
+
+
+@pytest.mark.parametrize("in_images", [str, int])
+@pytest.mark.parametrize("in_annotations", [str, int])
+@pytest.mark.parametrize("in_categories", [str, int])
+def test_ids_may_be_numbers_or_strings(tmp_path, in_images, in_annotations, in_categories):
+    document = changed("info", to={})
+    for image in document["images"]:
+        image["id"] = in_images(image["id"])
+    for annotation in document["annotations"]:
+        annotation["image_id"] = in_annotations(annotation["image_id"])
+    for category in document["categories"]:
+        category["id"] = in_categories(category["id"])
+    labels = coco.read(stored(document, tmp_path))
+    assert set(labels.points) == {"a.png", "sub/b.jpg"}
+
+
+UNLABELLED = ([], None, ...)
+
+
+@pytest.mark.parametrize("nothing", UNLABELLED)
+def test_an_annotation_without_key_points_is_no_label(tmp_path, nothing):
+    labels = coco.read(stored(changed(*KEYPOINTS, to=nothing), tmp_path))
+    assert set(labels.points) == {"sub/b.jpg"}
+
+
+def another(**fields: Any) -> dict[str, Any]:
+    """A second annotation of the first image."""
+    return {"id": 9, "image_id": 7, "category_id": 3, **fields}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        another(),
+        another(keypoints=[]),
+        another(keypoints=None, num_keypoints=0),
+        another(keypoints=[0] * 9, num_keypoints=0),
+        another(keypoints=[5, 5, 2] * 3, iscrowd=1),
+        another(keypoints=[5, 5, 2] * 3, category_id=4),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_annotations_the_one_with_points_of_a_person_is_taken(tmp_path, entry, first):
+    document = changed("info", to={})
+    document["annotations"].insert(0 if first else 3, entry)
+    found, alone = coco.read(stored(document, tmp_path)), coco.read(stored(DOCUMENT, tmp_path))
+    assert set(found.points) == set(alone.points)
+    for name, expected in alone.points.items():
+        torch.testing.assert_close(found.points[name], expected, equal_nan=True)
+
+
+def with_marks(*marks: int) -> dict[str, Any]:
+    """The document, with these v in the annotations of its two labelled images."""
+    document = changed("info", to={})
+    for annotation, three in zip(document["annotations"], (marks[:3], marks[3:]), strict=False):
+        annotation["keypoints"][2::3] = three
+    return document
+
+
+def test_where_every_labelled_point_has_v_1_they_are_visible(tmp_path, caplog):
+    labels = coco.read(stored(with_marks(1, 1, 0, 1, 1, 0), tmp_path))
+    assert labels.points["a.png"].isfinite().all(-1).tolist() == [True, True, False]
+    assert labels.points["a.png"][0].tolist() == [0.25, 0.25]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "labels.json: every labelled point has v = 1" in caplog.text
+
+
+def test_beside_a_visible_point_v_1_is_hidden(tmp_path, caplog):
+    labels = coco.read(stored(with_marks(1, 1, 0, 1, 2, 0), tmp_path))
+    assert labels.points["a.png"].isnan().all() and not caplog.records
+    assert labels.points["sub/b.jpg"].isfinite().all(-1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("marks", [(1, 0, 0, 2, 2, 0), (1, 1, 0, 1, 1, 0)])
+def test_a_hidden_point_may_lie_outside_and_a_visible_one_not(tmp_path, marks):
+    document = with_marks(*marks)
+    document["annotations"][0]["keypoints"][0] = 90
+    if 2 in marks:
+        assert coco.read(stored(document, tmp_path)).points["a.png"].isnan().all()
+    else:
+        with pytest.raises(ValueError, match=r"head of 'a\.png': expected x within 0\.\.60"):
+            coco.read(stored(document, tmp_path))
+
+
+def test_names_that_are_not_there_are_counted():
+    labels = Labels(["head"], dict.fromkeys(("a.png", "/x/b.png", "c.png"), points((0, 0))))
+    assert coco.names_missing_from(["a.png", "/x/b.png", "c.png", "d.png"], labels) is None
+    message = coco.names_missing_from(["b.png", "c.png"], labels)
+    assert "such as 'b.png'; 2 of the 3 labelled ones are not there, such as '/x/b.png'" in message
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -247,7 +378,7 @@ def check(path: Path) -> None:
     try:
         labels = coco.read(path)
     except ValueError as error:
-        assert "labels.json" in str(error) and "; export the labels" in str(error)
+        assert "labels.json" in str(error) and "; " in str(error)
         return
     for name, known in labels.points.items():
         assert isinstance(name, str) and known.shape == (len(labels.parts), 2)

@@ -240,7 +240,7 @@ def test_a_wrong_row_is_named(root, row, message):
 
 @pytest.mark.parametrize(
     "header",
-    ["Anna", "person", "person;role", "person,role,role", "person,role,age", "Person,role"],
+    ["Anna", "person", "person|role", "person,role,role", "person,role,age", "Person,role"],
 )
 def test_wrong_columns_are_named(root, header):
     say(root, "Anna,train", header=header)
@@ -254,10 +254,68 @@ def test_an_empty_split_file_is_no_split_file(root):
         folder.read(root)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_split_file_in_another_encoding_is_named(root, encoding):
-    (root / "split.csv").write_text("person,role\nDan Ö,test\n", encoding=encoding)
-    with pytest.raises(ValueError, match=r"split.csv: .*decode.*save it with commas in UTF-8"):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("comma", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_split_file_of_a_spreadsheet_is_read(root, encoding, comma, end):
+    rows = ["Person ,role".lower(), "Anna,train ", "Bo,train", "Cleo,train", "Dan Ö ,test", ",", ""]
+    text = end.join(rows).replace(",", comma)
+    (root / "split.csv").write_bytes(text.encode(encoding))
+    assert {t.person for t in folder.read(root).gallery} == {4}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_a_comma_in_a_name_is_no_comma_between_columns(root, end):
+    (root / "Bo").rename(root / "Bo, jr")
+    text = "person;role Anna;train Bo,_jr;test Cleo;train Dan_Ö;train ".replace(" ", end)
+    (root / "split.csv").write_bytes(text.replace("_", " ").encode())
+    assert places(folder.read(root).query) == ["Bo, jr/door/2", "Bo, jr/yard/1"]
+
+
+def test_a_split_file_in_an_encoding_of_one_country_is_named(root):
+    (root / "split.csv").write_text("person,role\nDan Ö,test\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"split.csv: expected a text in UTF-8.*; save it as"):
+        folder.read(root)
+
+
+def test_files_that_are_no_images_are_counted_and_named_once(root, caplog):
+    put(root, "Bo/yard/1/2.heic", "Bo/yard/1/notes.txt", "Anna/door/1/walk.mp4")
+    put(root, *(f"Bo/yard/1/{name}" for name in ("Thumbs.db", "desktop.ini", "@eaDir/x.jpg")))
+    put(root, *(f"Bo/yard/1/{name}" for name in ("labels.json", "points.npz", "split.csv")))
+    folder.read(root)
+    (said,) = caplog.messages
+    assert "skipped 3 files that are not read as images" in said
+    assert all(name in said for name in ("2.heic", "notes.txt", "walk.mp4"))
+
+
+def test_a_tracklet_of_unread_images_only_names_one(root):
+    put(root, "Eve/door/1/a.heic")
+    with pytest.raises(ValueError, match=r"Eve/door/1: expected images, got none, but a.heic"):
+        folder.read(root)
+
+
+@pytest.mark.parametrize("place", ["up", "Anna/up", "Anna/door/up"])
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_link_that_goes_in_a_circle_is_refused(root, place, target):
+    (root / place).symlink_to(target)
+    with pytest.raises(ValueError, match=f"link .*{place}: .* leads back to .*; remove the link"):
+        folder.read(root)
+
+
+def test_two_links_that_lead_to_each_other_are_refused(root, tmp_path):
+    (tmp_path / "other").mkdir()
+    (root / "Anna/other").symlink_to(tmp_path / "other")
+    (tmp_path / "other/back").symlink_to(root / "Anna")
+    with pytest.raises(ValueError, match=r"link .*Anna/other/back: .* leads back to .*Anna"):
+        folder.read(root)
+
+
+@pytest.mark.parametrize("place", ["Anna/door/1/3.jpg", "Anna/door/3", "Eve"])
+@pytest.mark.parametrize("nowhere", [True, False])
+def test_a_link_that_leads_nowhere_or_to_itself_is_refused(root, place, nowhere):
+    path = root / place
+    path.symlink_to("gone" if nowhere else path.name)
+    with pytest.raises(ValueError, match=f"link .*{place}: .* nowhere or to itself; restore"):
         folder.read(root)
 
 
@@ -360,7 +418,7 @@ def test_the_files_are_those_of_the_tree(split, tmp_path):
     ]
 
 
-def test_images_are_copied_byte_for_byte_and_others_become_png(split, tmp_path):
+def test_image_files_are_copied_byte_for_byte(split, tmp_path):
     frames = [tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "c.bmp"]
     for frame, image in zip(frames, split.train[0].frames, strict=False):
         write_image(image, frame.with_suffix(frame.suffix.lower()))
@@ -368,8 +426,8 @@ def test_images_are_copied_byte_for_byte_and_others_become_png(split, tmp_path):
     mixed = Tracklet(frames, 1, 5)
     folder.write(split._replace(train=[mixed, *split.train[1:]]), tmp_path / "new")
     back = folder.read(tmp_path / "new").train[0]
-    assert [f.name for f in back.frames] == ["000001.JPG", "000002.png", "000003.png"]
-    assert [f.read_bytes() for f in back.frames[:2]] == [f.read_bytes() for f in frames[:2]]
+    assert [f.name for f in back.frames] == ["000001.JPG", "000002.png", "000003.bmp"]
+    assert [f.read_bytes() for f in back.frames] == [f.read_bytes() for f in frames]
     assert (load_frames(back, range(3)) == load_frames(mixed, range(3))).all()
 
 

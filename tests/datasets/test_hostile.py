@@ -1,5 +1,6 @@
 """What a stranger's data set may try: broken files, names that lead elsewhere, odd folders."""
 
+import codecs
 import json
 import shutil
 import sys
@@ -20,6 +21,7 @@ ELSEWHERE = ["../../../etc/passwd", "/etc/passwd", "..", "a/../../b", "..\\..\\b
 @pytest.fixture(scope="module")
 def opened() -> Callable[[], list[Path]]:
     """What was opened or listed since the last call; Python cannot be told to stop noting it."""
+    codecs.lookup("utf-16-be")  # else Python opens its own file once a text begins with a NUL
     noted: list[Path] = []
 
     def note(event: str, arguments: tuple) -> None:
@@ -112,7 +114,7 @@ def test_names_of_labelled_pictures_are_not_opened(tmp_path, opened, name):
     path = tmp_path / "labels.json"
     coco.write(coco.Labels(["head"], {name: torch.zeros(1, 2)}), path, {name: (20, 10)})
     opened()
-    assert [*coco.read(path).points] == [name]
+    assert [*coco.read(path).points] == [name.replace("\\", "/")]
     assert opened() == [path]
 
 

@@ -55,7 +55,7 @@ def test_the_files_are_those_of_ilids_vid(root):
 def test_the_split_file_counts_positions_of_folders_from_one(root):
     stored = scipy.io.loadmat(root / SPLITS)["ls_set"]
     assert stored.shape == (10, 6)
-    assert stored.dtype == np.float64
+    assert stored.dtype == np.uint16
     assert stored[0].tolist() == [1, 3, 5, 2, 4, 6]
     assert (np.sort(stored, axis=1) == np.arange(1, 7)).all()
 
@@ -127,6 +127,31 @@ def test_the_mat_goes_before_a_splits_json(split, root):
 def test_a_wrong_splits_json_is_explained(root, content, said):
     write_json(root, content)
     with pytest.raises(ValueError, match=said):
+        ilids_vid.read(root)
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        lambda name: rf"sequences\cam1\{name}",
+        lambda name: f"sequences/cam1/{name}/ ",
+        lambda name: f"{name}\\",
+        lambda name: int(name[-3:]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_splits_json_of_another_tool_is_read(root, spelt, encoding):
+    names = ["person001", "person002", "person007", "person009", "person030", "person319"]
+    write_json(root, [])
+    content = [{"train": [*map(spelt, names[3:])], "test": [*map(spelt, names[:3])]}]
+    (root / "splits.json").write_text(json.dumps(content, indent=1), encoding=encoding)
+    assert people(ilids_vid.read(root)) == ({9, 30, 319}, {1, 2, 7})
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 4, 5, 6], [1, 2, 7, 9], [0, 1, 2, 7, 9, 30, 319]])
+def test_numbers_that_may_be_places_are_refused(root, numbers):
+    write_json(root, [{"train": numbers[::2], "test": numbers[1::2]}])
+    with pytest.raises(ValueError, match=r"splits.json: .*numbers that are not those of the folde"):
         ilids_vid.read(root)
 
 

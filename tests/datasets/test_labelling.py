@@ -1,6 +1,7 @@
 """Labelling a copy of the tiny set, by an estimator that knows the truth or files by OpenPose."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from ssn3d import data
-from ssn3d.datasets import coco, dukemtmc, ilids_vid, keypoints, labelling, mars
+from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, keypoints, labelling, mars
 from ssn3d.datasets.images import write_image
 from ssn3d.datasets.keypoints import PARTS, POINTS_FILE, labelled_frames
 from ssn3d.datasets.labelling import UNFINISHED, keypoint_rcnn, label
+from ssn3d.datasets.openpose import parts_of
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 from ssn3d.training import reid as train
+from tests.datasets.conftest import walker
 
 HEAD, BODY = PARTS.index("head"), PARTS.index("body")
 
@@ -181,7 +184,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_whole(root, monkeypatc
         (lambda frames: middles(frames)[1:], r"\.png: expected points \[\d+, 9, 2\] .*; give NaN"),
         (lambda frames: middles(frames)[:, :5], r"got \[\d+, 5, 2\]"),
         (lambda frames: 80 * middles(frames), r"frame 0: expected \[9 2\] in 0..1"),
-        (nothing, r"expected points, got none in \d+ .*cam1_person.*_keypoints\.json"),
+        (nothing, r"expected points, got none in \d+ frames such as .*cam1_person.*; look at"),
     ],
 )
 def test_a_wrong_estimate_is_refused(root, estimate, message):
@@ -228,7 +231,7 @@ def test_files_by_openpose_are_found_under_their_frames_names(root, tmp_path, ti
     for frame, x in ((first, 4), (second, 8)):
         place = poses / frame.relative_to(root).with_suffix("")
         write_openpose(Path(f"{place}_keypoints.json"), x, 16)
-    labelled = label(split, root, poses)
+    labelled = label(split, root, poses, order="body25")
     assert labelled.found["head"] == pytest.approx(2 / labelled.frames)
     assert labelled.found["body"] == 0
     points = ilids_vid.read(root).query[0].points
@@ -238,10 +241,65 @@ def test_files_by_openpose_are_found_under_their_frames_names(root, tmp_path, ti
     assert labelled_frames(points, count=1) == [0]
 
 
-def test_a_folder_without_files_by_openpose_says_how_they_are_named(root, tmp_path):
-    write_openpose(tmp_path / "poses" / "elsewhere_keypoints.json", 1, 1)
-    with pytest.raises(ValueError, match=r"i-LIDS-VID/sequences/cam1/person.*_keypoints\.json"):
-        label(ilids_vid.read(root), root, tmp_path / "poses")
+def test_a_folder_without_files_of_the_frames_says_how_they_are_named_and_what_is_there(
+    root, tmp_path
+):
+    expected = r"poses/i-LIDS-VID/sequences/cam1/person\w+/cam1_person\w+_keypoints\.json"
+    (tmp_path / "poses").mkdir()
+    split = ilids_vid.read(root)
+    with pytest.raises(ValueError, match=rf"{expected}, got none .* no \.json file at all"):
+        label(split, root, tmp_path / "poses")
+    write_openpose(tmp_path / "poses" / "flat" / "001_keypoints.json", 1, 1)
+    with pytest.raises(
+        ValueError, match=rf"{expected}, got none .*1 other .*'flat/001_keypoints\.json'.*; name"
+    ):
+        label(split, root, tmp_path / "poses")
+    assert not (root / UNFINISHED).exists()
+
+
+def write_people(root: Path, poses: Path, *people: Tensor) -> Split:
+    """A file for every frame of the first tracklet, in turn with one of the people, or nobody."""
+    split = ilids_vid.read(root)
+    for number, frame in enumerate(split.train[0].frames):
+        place = poses / frame.relative_to(root).with_suffix("")
+        found = [{"pose_keypoints_2d": people[number % len(people)].flatten().tolist()}]
+        file = Path(f"{place}_keypoints.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"people": found if people[0].numel() else []}))
+    return split
+
+
+@pytest.mark.parametrize("layout", ["body25", "body25b", "coco18", "coco17"])
+def test_files_in_any_known_order_give_the_same_points(root, tmp_path, layout):
+    split = write_people(root, tmp_path / "poses", walker(layout, width=16, height=32))
+    label(split, root, tmp_path / "poses")
+    found = ilids_vid.read(root).train[0].points.estimated
+    expected = parts_of(walker("coco17", width=16, height=32), "coco17", (32, 16))
+    torch.testing.assert_close(found, expected.expand_as(found))
+
+
+UNSURE = walker("body25", width=16, height=32) * torch.tensor([1, 1, 0.2])
+PEOPLE = {  # what OpenPose found -> what is said of it
+    r"such as .*_keypoints\.json: expected people in these files, got none": (torch.empty(0),),
+    r"expected key points of a confidence from 0\.3, got at most 0\.18": (UNSURE,),
+    r"expected 25 key points as in .*, got 18": tuple(
+        walker(layout, width=16, height=32) for layout in ("body25", "coco18")
+    ),
+    r"about 1\.\d times as wide and 1\.\d times as high": (walker("coco18", width=24, height=48),),
+}
+
+
+@pytest.mark.parametrize("message", PEOPLE)
+def test_a_set_that_cannot_be_right_is_refused_before_anything_is_written(root, tmp_path, message):
+    split = write_people(root, tmp_path / "poses", *PEOPLE[message])
+    with pytest.raises(ValueError, match=rf"(?s){message}.*; \w"):
+        label(split, root, tmp_path / "poses")
+    assert not list(root.rglob(POINTS_FILE))
+
+
+def test_an_order_is_for_openpose_only(root):
+    with pytest.raises(ValueError, match=r"order: .*OpenPose's files only, got 'coco18'"):
+        label(ilids_vid.read(root), root, middles, order="coco18")
 
 
 @pytest.mark.parametrize(
@@ -326,3 +384,35 @@ def test_labels_of_other_parts_are_refused_before_anything_is_written(root):
     with pytest.raises(ValueError, match=r"labels.json: expected .* got none called head"):
         label(split, root, labels)
     assert not list(root.rglob(POINTS_FILE))
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_labels_of_other_frames_are_refused_and_some_of_them_counted(root, caplog, known):
+    split, labels = ilids_vid.read(root), root / "labels.json"
+    names = [frame.relative_to(root).as_posix() for frame in split.train[0].frames[:known]]
+    marks = dict.fromkeys([*names, "/data/x.png", "y.png"], torch.full((len(PARTS), 2), 0.5))
+    coco.write(coco.Labels(list(PARTS), marks), labels, dict.fromkeys(marks, (16, 32)))
+    counted = f"2 of the {2 + known} labelled ones are not there, such as '/data/x.png'"
+    if known:
+        label(split, root, labels)
+        assert "labels.json: expected labels of the pictures" in caplog.text
+        assert counted in caplog.text
+    else:
+        with pytest.raises(ValueError, match=rf"labels\.json: .*{counted}"):
+            label(split, root, labels)
+
+
+def test_labels_without_a_visible_point_are_named(root):
+    split, labels = ilids_vid.read(root), root / "labels.json"
+    coco.write(coco.Labels(list(PARTS), {}), labels, {})
+    with pytest.raises(ValueError, match=r"labels\.json: .*none with a visible key point; label"):
+        label(split, root, labels)
+
+
+def test_six_real_people_have_points_in_the_order_and_scale_that_is_found(tmp_path):
+    home = os.environ.get("SSN3D_PEOPLE")
+    if not home:
+        pytest.skip("set SSN3D_PEOPLE to a folder with frames/ and OpenPose's openpose/")
+    root = shutil.copytree(Path(home) / "frames", tmp_path / "frames")
+    labelled = label(folder.read(root), root, Path(home) / "openpose")
+    assert min(labelled.found.values()) > 0.8

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssn3d.datasets import dukemtmc, folder, ilids_vid, mars
-from ssn3d.datasets.layout import check_writable
+from ssn3d.datasets.layout import check_links, check_writable
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 
 
@@ -178,6 +178,41 @@ def test_an_odd_file_is_named(layout, root):
 def test_an_odd_folder_is_named(layout, root):
     (root / layout.people / "people").mkdir()
     with pytest.raises(ValueError, match=f"{layout.people}/people: expected a name like"):
+        layout.module.read(root)
+
+
+@FOLDERS_OF_PEOPLE
+@pytest.mark.parametrize("ending", [".JPG", ".Jpeg", ".PNG", ".webp", ".TIF"])
+def test_frames_of_any_image_format_are_read(layout, root, ending):
+    expected = [
+        [(t.person, t.camera, len(t), t.points is None) for t in s] for s in read(layout, root)
+    ]
+    for path in [*root.rglob("*.jpg"), *root.rglob("*.png")]:
+        path.rename(path.with_suffix(ending))
+    back = read(layout, root)
+    assert [[(t.person, t.camera, len(t), t.points is None) for t in s] for s in back] == expected
+    assert {frame.suffix for s in back for t in s for frame in t.frames} == {ending}
+
+
+@FOLDERS_OF_PEOPLE
+def test_two_files_of_one_frame_are_named(layout, root):
+    path = min((root / layout.tracklet).iterdir())
+    path.with_suffix(".bmp").touch()
+    said = f"{layout.tracklet}: expected one file for each frame.*{path.stem}.*and {path.stem}"
+    with pytest.raises(ValueError, match=said):
+        layout.module.read(root)
+
+
+def test_a_link_back_to_a_folder_above_is_refused(layout, root):
+    (root / layout.people / "0777").symlink_to(root)
+    with pytest.raises(ValueError, match=r"link .*0777: .* leads back to .*; remove the link"):
+        check_links(root)
+
+
+@FOLDERS_OF_PEOPLE
+def test_a_reader_refuses_a_link_that_goes_in_a_circle(layout, root):
+    (root / layout.people / "0777").symlink_to("..")
+    with pytest.raises(ValueError, match=r"link .*0777: .* goes in a circle"):
         layout.module.read(root)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import given
+from hypothesis import strategies as st
 from torchvision.io import write_png
 
 from ssn3d.datasets import mars
@@ -26,6 +28,10 @@ def root(split, tmp_path) -> Path:
 def rename_array(path: Path, name: str, dtype: type) -> None:
     (array,) = (v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__"))
     scipy.io.savemat(path, {name: array.astype(dtype)})
+
+
+def owner_and_names(tracklet: Tracklet) -> tuple[int, int, list[str]]:
+    return tracklet.person, tracklet.camera, [frame.stem for frame in tracklet.frames]
 
 
 def change_row(path: Path, row: int, values: list[float]) -> None:
@@ -71,10 +77,10 @@ def test_the_files_are_those_of_mars(root):
     assert not any(b"\n" in name for name in names)
 
 
-def test_the_lists_are_doubles_that_count_from_one(root):
+def test_the_lists_count_from_one_in_the_types_of_the_official_ones(root):
     train = scipy.io.loadmat(root / "info/tracks_train_info.mat")["track_train_info"]
     query = scipy.io.loadmat(root / "info/query_IDX.mat")["query_IDX"]
-    assert train.dtype == query.dtype == np.float64
+    assert (train.dtype, query.dtype) == (np.int32, np.uint16)
     assert train.tolist() == [[1, 4, 1, 1], [5, 8, 1, 4], [9, 12, 3, 6], [13, 16, 3, 6]]
     assert query.tolist() == [[5, 6, 8, 9]]
 
@@ -136,6 +142,78 @@ def test_line_ends_of_the_name_lists_do_not_matter(root):
         path = root / f"info/{part}_name.txt"
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
     assert mars.read(root) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \n"])
+@pytest.mark.parametrize("before", ["", "bbox_train\\0001\\", "./bbox_train/0001/", "C:\\a b\\"])
+def test_name_lists_of_other_tools_are_read(root, encoding, end, before):
+    expected = [owner_and_names(t) for t in mars.read(root).train]
+    path = root / "info/train_name.txt"
+    lines = [before + name for name in path.read_text().splitlines()]
+    path.write_bytes(end.join([*lines, "", ""]).encode(encoding))
+    assert [owner_and_names(t) for t in mars.read(root).train] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [(1, "name"), (3, ""), (16, "0001C1T0001F001.jpg,1,1"), (2, "one two"), (1, "\ufeff\ufeff")],
+)
+def test_a_line_that_is_no_name_is_named_and_not_a_picture(root, line, text):
+    path = root / "info/train_name.txt"
+    lines = path.read_text().splitlines()
+    lines.insert(line - 1, text)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=rf"^\S+/train_name.txt, line {line}: expected a file name"
+    ):
+        mars.read(root)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"0001C1T0001F001.jpg\r\n\xd6\r\n"])
+def test_a_name_list_that_is_no_text_is_named(root, content):
+    path = root / "info/train_name.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^\S+/train_name.txt: expected a text in UTF-8"):
+        mars.read(root)
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".Jpeg", ".png", ".WebP"])
+def test_frames_of_another_ending_than_the_listed_are_found(root, ending):
+    expected = mars.read(root)
+    for path in list(root.rglob("*.jpg")):
+        path.rename(path.with_suffix(ending))
+    back = mars.read(root)
+    assert {frame.suffix for t in back.train for frame in t.frames} == {ending}
+    assert [owner_and_names(t) for t in back.gallery] == [
+        owner_and_names(t) for t in expected.gallery
+    ]
+    assert [t.points is None for t in back.gallery] == [t.points is None for t in expected.gallery]
+
+
+def test_the_listed_ending_goes_before_others_and_two_others_are_refused(root):
+    path = root / "bbox_train/0001/0001C1T0001F002.jpg"
+    path.with_suffix(".png").touch()
+    assert mars.read(root).train[0].frames[1] == path
+    path.rename(path.with_suffix(".JPEG"))
+    with pytest.raises(ValueError, match=r"got 0001C1T0001F002.JPEG and 0001C1T0001F002.png; rem"):
+        mars.read(root)
+
+
+@pytest.mark.parametrize("nowhere", [True, False])
+def test_a_frame_that_is_a_link_to_nothing_is_refused(root, nowhere):
+    path = root / "bbox_train/0001/0001C1T0001F002.jpg"
+    path.unlink()
+    path.symlink_to("gone.jpg" if nowhere else path.name)
+    with pytest.raises(ValueError, match=f"link {path}: .* leads nowhere or to itself"):
+        mars.read(root)
+
+
+def test_frames_may_be_links(root, tmp_path):
+    path = root / "bbox_train/0001/0001C1T0001F002.jpg"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert len(mars.read(root).train[0]) == 4
 
 
 def test_a_missing_frame_is_named_before_any_training(root):
@@ -206,6 +284,46 @@ def test_wrong_queries_are_explained(root, query, said):
         mars.read(root)
 
 
+@pytest.mark.parametrize(
+    ("query", "who"),
+    [([[3, 5]], "row 3 of person 0"), ([[1, 5]], "row 1 of person -1")],
+)
+def test_a_query_that_shows_nobody_is_refused(root, query, who):
+    scipy.io.savemat(root / "info/query_IDX.mat", {"query_IDX": np.array(query)})
+    with pytest.raises(ValueError, match=f"query_IDX.mat: .*got {who}.*from 0, add 1 to each"):
+        mars.read(root)
+
+
+def test_queries_that_count_from_zero_are_refused(root):
+    path = root / "info/query_IDX.mat"
+    stored = scipy.io.loadmat(path)["query_IDX"]
+    scipy.io.savemat(path, {"query_IDX": stored - 1})  # rows 4 and 5 are of one person and camera
+    with pytest.raises(ValueError, match=r"query_IDX.mat: .*if they count from 0, add 1 to each"):
+        mars.read(root)
+
+
+@given(st.lists(st.sampled_from(range(3, 9)), min_size=1, unique=True))
+def test_no_other_choice_of_queries_is_taken_for_one_that_counts_from_zero(rows):
+    owners = [(0, 2), (0, 5), (-1, 1), (2, 1), (2, 1), (2, 3), (10, 2), (12, 2), (12, 5)]
+    test = [mars.Row(n, n + 1, *owner) for n, owner in enumerate(owners)]
+    assert mars._counted_from_zero(rows, test) == (sorted(rows) == [3, 4, 6, 7])
+
+
+def test_tracklets_that_count_from_zero_are_refused(root):
+    path = root / "info/tracks_train_info.mat"
+    table = scipy.io.loadmat(path)["track_train_info"] - np.array([1, 1, 0, 0])
+    scipy.io.savemat(path, {"track_train_info": table})
+    with pytest.raises(ValueError, match=r"row 1 of \S+tracks_train_info.mat: .*0, add 1 to each"):
+        mars.read(root)
+
+
+@pytest.mark.parametrize("person", [0, -1])
+def test_a_query_of_nobody_is_not_written(split, tmp_path, person):
+    query = [next(t for t in split.gallery if t.person == person)]
+    with pytest.raises(ValueError, match=f"query: expected a person from 1 on, got {person}"):
+        mars.write(split._replace(query=query), tmp_path / "new")
+
+
 @pytest.mark.parametrize("owner", [(2, 1), (12, 2)])
 def test_a_tracklet_with_anothers_frames_names_the_frame(root, owner):
     path = root / "info/tracks_test_info.mat"
@@ -218,7 +336,7 @@ def test_a_tracklet_with_anothers_frames_names_the_frame(root, owner):
 def test_an_odd_name_in_the_list_is_named(root):
     path = root / "info/train_name.txt"
     path.write_text(path.read_text().replace("0001C1T0001F002.jpg", "0001C1T1F2.jpg"))
-    with pytest.raises(ValueError, match=r"0001C1T1F2.jpg.*bbox_train"):
+    with pytest.raises(ValueError, match=r"train_name.txt, line 2: expected .*0001C1T1F2.jpg"):
         mars.read(root)
 
 
@@ -235,7 +353,7 @@ def test_a_query_outside_the_gallery_is_not_written(split, tracklet, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["0001C1T0001F001.png", "00-2C1T0001F001.jpg", "0001C1T0001F0001.jpg", "a.jpg", ""]
+    "text", ["0001C1T0001F001.txt", "00-2C1T0001F001.jpg", "0001C1T0001F0001.jpg", "a.jpg", ""]
 )
 def test_other_names_are_refused(text):
     with pytest.raises(ValueError, match=r"expected a file name like 0001C1T0001F001.jpg"):
@@ -254,6 +372,11 @@ def test_the_official_lists_have_the_counts_of_the_papers(official):
     gallery = [row for row in official.test if row.person != -1]
     assert (len({row.person for row in official.train}), len(official.train)) == (625, 8298)
     assert (len(official.test), len(gallery), len(official.query)) == (12180, 11310, 1980)
+
+
+def test_the_official_queries_counted_from_zero_are_noticed(official):
+    assert not mars._counted_from_zero(official.query, official.test)
+    assert mars._counted_from_zero([row - 1 for row in official.query], official.test)
 
 
 def test_the_official_rows_follow_each_other(official):

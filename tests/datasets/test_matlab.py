@@ -45,13 +45,26 @@ def test_what_is_written_is_read(path, shape):
     np.testing.assert_array_equal(read_array(path), array)
 
 
-def test_a_list_is_written_as_doubles_and_in_the_same_bytes_each_time(path):
-    array = np.array([[1, 2]])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_a_list_is_written_as_doubles_in_a_smaller_type_and_always_the_same_bytes(path, dtype):
+    array = np.array([[1, 2]], dtype)
     write_array(path, "list", array)
     first = path.read_bytes()
     write_array(path, "list", array)
     assert path.read_bytes() == first
-    assert scipy.io.loadmat(path)["list"].dtype == np.float64
+    assert scipy.io.loadmat(path)["list"].dtype == dtype
+    assert scipy.io.whosmat(path) == [("list", (1, 2), "double")]
+
+
+@pytest.mark.skipif(not OFFICIAL, reason="SSN3D_MARS_INFO names no folder of official .mat files")
+@pytest.mark.parametrize("name", ["query_IDX", "tracks_test_info", "tracks_train_info"])
+def test_a_list_is_written_as_the_official_one_is(path, name):
+    file = Path(OFFICIAL, f"{name}.mat")
+    [(key, official)] = [p for p in scipy.io.loadmat(file).items() if not p[0].startswith("__")]
+    write_array(path, key, official)
+    assert scipy.io.whosmat(path) == scipy.io.whosmat(file)
+    written = scipy.io.loadmat(path)[key]
+    assert (written.dtype, written.shape) == (official.dtype, official.shape)
 
 
 def test_a_missing_file_is_named(path):

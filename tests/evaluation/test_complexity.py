@@ -40,6 +40,16 @@ def test_counting_the_papers_network_makes_and_fetches_no_parameters(monkeypatch
     assert cost.flops > 15e9
 
 
+def test_counting_a_network_on_a_backbone_of_timm_needs_no_weights(tiny_config, monkeypatch):
+    pytest.importorskip("timm")
+    monkeypatch.setattr("ssn3d.models.lite0_weights.read", None)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", None)
+    config = replace(tiny_config, backbone="timm:tf_efficientnet_lite0", pretrained=True)
+    cost = count(config)
+    assert cost.parameters - cost.aggregator == 700_768
+    assert cost.flops > 0
+
+
 def test_speed_is_the_median_over_runs():
     config = SimpleNamespace(ids_per_batch=8, clips_per_id=2)
     runs = [

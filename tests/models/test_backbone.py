@@ -3,7 +3,7 @@ from urllib.error import HTTPError, URLError
 import pytest
 import torch
 
-from ssn3d.models.backbone import ResNetBackbone, SmallBackbone
+from ssn3d.models.backbone import ResNetBackbone, SmallBackbone, make
 
 
 def test_the_small_backbone_makes_the_map_of_the_paper_from_a_small_frame():
@@ -42,3 +42,31 @@ def test_imagenet_weights_without_a_network_say_what_to_do(monkeypatch, error):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     with pytest.raises(ConnectionError, match=r"weights of resnet50 .*no route.*pretrained=False"):
         ResNetBackbone("resnet50", pretrained=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "expected"),
+    [
+        ("small", 4, (64, 64, 32)),
+        ("small", 8, (128, 32, 16)),
+        ("resnet34", 4, (64, 64, 32)),
+        ("resnet34", 8, (128, 32, 16)),
+        ("resnet50", 16, (1024, 16, 8)),
+        ("resnet50", 32, (2048, 8, 4)),
+    ],
+)
+def test_a_backbone_has_the_stride_that_is_asked_for(name, stride, expected):
+    with torch.device("meta"):
+        backbone = make(name, stride=stride, size=(256, 128)).eval()
+        features = backbone(torch.zeros(1, 3, 256, 128))
+    assert features.shape == (1, *expected)
+    assert backbone.channels == expected[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "strides"),
+    [("small", 16, "4, 8"), ("resnet50", 2, "4, 8, 16, 32"), ("resnet34", 64, "4, 8, 16, 32")],
+)
+def test_a_stride_that_a_backbone_lacks_is_refused_with_those_it_has(name, stride, strides):
+    with pytest.raises(ValueError, match=f"{name}.* no map of stride {stride}, it has {strides};"):
+        make(name, stride=stride, size=(256, 128))

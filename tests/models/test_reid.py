@@ -46,6 +46,14 @@ def test_frames_are_normalised_by_the_colours_of_imagenet(clips):
         assert_close(features[:, channel], expected)
 
 
+def test_a_backbone_says_what_colours_its_weights_expect(clips):
+    backbone = nn.Identity()
+    backbone.mean, backbone.std = (0.5, 0.4, 0.3), (0.1, 0.2, 0.5)
+    features = ReID(backbone, nn.Identity()).features(clips[0])
+    for channel, (mean, std) in enumerate(zip(backbone.mean, backbone.std, strict=True)):
+        assert_close(features[:, channel], (clips[0, :, channel] / 255 - mean) / std)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_the_output_is_of_one_kind_in_training_and_evaluation(clips, training):
     output = reid().train(training)(clips)

@@ -83,13 +83,27 @@ def test_a_source_runs_under_nbval(smoke):
     )  # fmt: skip
 
 
-def test_a_wrong_parameter_stops_papermill_before_any_work(smoke, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-p", "seed", "2"), "no parameter 'seed'; did you mean 'seeds'"),
+        (("-p", "datasets", "mars mars"), "'datasets' has 'mars' twice"),
+    ],
+)
+def test_a_wrong_parameter_stops_papermill_before_any_work(options, message, smoke, tmp_path):
     own = smoke | {"SSN3D_RUNS": str(tmp_path / "runs")}
     source = ROOT / "notebooks" / "01_learning_strategies.ipynb"
-    options = (tmp_path / "out.ipynb", "--no-progress-bar", "-p", "seed", "2")
-    with pytest.raises(ChildProcessError, match="no parameter 'seed'; did you mean 'seeds'"):
-        run("papermill", source, *options, environment=own, folder=source.parent)
+    arguments = (tmp_path / "out.ipynb", "--no-progress-bar", *options)
+    with pytest.raises(ChildProcessError, match=message):
+        run("papermill", source, *arguments, environment=own, folder=source.parent)
     assert not (tmp_path / "runs").exists()
+
+
+def test_papermill_may_give_a_list_as_a_number_and_a_number_as_a_text(smoke, tmp_path):
+    source = ROOT / "notebooks" / "06_random_data.ipynb"
+    options = ("-p", "scale", "smoke", "-p", "numbers", "9", "-r", "seeds", "1")
+    arguments = (tmp_path / "out.ipynb", "--no-progress-bar", *options)
+    run("papermill", source, *arguments, environment=smoke, folder=source.parent)
 
 
 @each_notebook

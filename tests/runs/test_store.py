@@ -124,6 +124,20 @@ def test_a_network_needs_no_imagenet_weights_to_come_back(
     assert store.read(folder).model()
 
 
+def test_a_network_on_a_backbone_of_timm_comes_back_without_its_weights(
+    folder, tiny_config, trained, monkeypatch
+):
+    pytest.importorskip("timm")
+    config = replace(tiny_config, backbone="timm:tf_efficientnet_lite0", pretrained=True)
+    network = train.build(replace(config, pretrained=False)).eval()
+    store.write(folder, config, network, trained[1], METRICS, MADE)
+    monkeypatch.setattr("ssn3d.models.lite0_weights.read", None)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", None)
+    again = store.read(folder).model()
+    frames = torch.zeros(1, 3, tiny_config.height, tiny_config.width, dtype=torch.uint8)
+    assert torch.equal(again.features(frames), network.features(frames))
+
+
 @pytest.mark.parametrize("where", [0, -1])
 def test_changed_weights_are_noticed(folder, where):
     content = bytearray((folder / store.WEIGHTS).read_bytes())

@@ -19,13 +19,14 @@ from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
 from ssn3d.config import RunConfig
 from ssn3d.data import profile_of
-from ssn3d.datasets import coco, dukemtmc, folder, ilids_vid, images, mars
+from ssn3d.datasets import coco, contents, dukemtmc, folder, ilids_vid, mars
 from ssn3d.datasets.frame_cache import packed
 from ssn3d.datasets.images import read_image
 from ssn3d.datasets.openpose import read_openpose
@@ -109,11 +110,22 @@ def file_targets(root: Path) -> Iterator[Target]:
         yield Target(
             f"OpenPose {points} points", pose, lambda pose=pose: read_openpose(pose, (100, 50))
         )
-    for kind in ("png", "jpg"):
+    noise, exif = Image.effect_noise((16, 24), 50), Image.Exif()
+    exif[0x0112] = 6  # orientation
+    deep = Image.fromarray(np.asarray(noise).astype(np.uint16) * 256)
+    pictures = {
+        "jpg": noise.convert("RGB"),
+        "webp": noise.convert("RGBA"),
+        "png": deep,
+        "tif": deep,
+    }
+    for kind, image in pictures.items():
         picture = root / f"a.{kind}"
-        Image.effect_noise((16, 24), 50).convert("RGB").save(picture)
+        image.save(picture, exif=exif)
         yield Target(f"image {kind}", picture, lambda picture=picture: read_image(picture))
-        yield Target(f"picture {kind}", picture, lambda path=picture: images.read_image(path))
+    kept = root / "set.digests"
+    contents._save(kept, {bytes([i] * contents.BYTES): bytes(contents.BYTES) for i in range(3)})
+    yield Target("digests of images", kept, lambda: contents.digests([[picture]], kept))
     network = nn.Linear(2, 1)
     progress = Checkpoint(root / "a.checkpoint", network, torch.optim.Adam(network.parameters()))
     progress.save({"total": [1.0]})

@@ -178,3 +178,17 @@ def test_too_few_people_to_train_on_are_refused(tiny_config, tiny_split):
 def test_an_unknown_aggregator_is_refused_with_the_nearest(tiny_config):
     with pytest.raises(ValueError, match=r"aggregator .* got 'ssn3e'; did you mean 'ssn3d'\?"):
         train.build(replace(tiny_config, aggregator="ssn3e"))
+
+
+def test_a_backbone_of_timm_learns_with_the_rest(tiny_config, tiny_split):
+    pytest.importorskip("timm")
+    config = replace(tiny_config, backbone="timm:test_efficientnet", stride=8)
+    network, history = train.fit(config, tiny_split.train)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        fresh = train.build(config)
+    assert len(history["total"]) == 2
+    before = dict(fresh.named_parameters())
+    moved = [not torch.equal(now, before[name]) for name, now in network.named_parameters()]
+    assert all(moved)
+    assert network.features(torch.zeros(1, 3, 32, 16, dtype=torch.uint8)).shape[-2:] == (4, 2)

@@ -161,3 +161,39 @@ def test_the_paper_scale_has_the_papers_shapes():
     assert amber.ssn.classifiers[0].to_hidden.weight.shape == (512, 3, 19, 19)
     maps = ssn_only.build(StudyConfig.preset("paper", "random_maps"))
     assert maps.in_maps(torch.zeros(1, 128, 16, 16)).maps.shape == (1, 1, 9, 14, 14)
+
+
+def test_labelled_pictures_are_augmented_and_no_others(squares, monkeypatch):
+    frames, points = squares
+    points[4:] = torch.nan
+    seen = []
+
+    def watched(shown, labels, rng, **settings):
+        seen.append((shown, settings))
+        return shown, labels
+
+    monkeypatch.setattr(ssn_only.augmentation, "augment", watched)
+    config = replace(
+        SQUARES, labelled_steps=2, steps=2, keep_labels=True, shift=3, colour_jitter=0.2
+    )
+    ssn_only.fit(config, frames, points)
+    assert len(seen) == 4
+    assert all(settings == {"shift": 3, "colour": 0.2} for _, settings in seen)
+    labelled = {frame.numpy().tobytes() for frame in frames[:4]}
+    assert {frame.numpy().tobytes() for shown, _ in seen for frame in shown} == labelled
+
+
+def test_augmented_steps_are_drawn_anew_and_again_the_same(squares):
+    frames, points = squares
+    config = replace(SQUARES, labelled_steps=3, shift=2, colour_jitter=0.2)
+    _, history = ssn_only.fit(config, frames, points)
+    assert ssn_only.fit(config, frames, points)[1] == history
+    assert ssn_only.fit(replace(config, shift=0), frames, points)[1] != history
+
+
+def test_figure_4_can_be_made_with_a_backbone_of_timm():
+    pytest.importorskip("timm")
+    config = StudyConfig.preset("demo", "pedestrians", backbone="timm:tf_efficientnet_lite0")
+    network = ssn_only.build(config).eval()
+    assert network.features(torch.zeros(1, 3, 120, 60)).shape == (1, 40, 15, 8)
+    assert network.mean.flatten().tolist() == [0.5, 0.5, 0.5]
