@@ -321,6 +321,12 @@ def test_a_verdict_on_several_sets_follows_the_pooled_one_and_no_set_against_it(
     assert claims.overall(findings) == verdict
 
 
+def test_a_bound_is_kept_by_every_place_and_never_pooled(monkeypatch):
+    [ones] = [one for one in claim_list.claims("smoke") if one.id == "random-ones"]
+    monkeypatch.setattr(claim_list, "claims", lambda *_, **__: [ones._replace(pooled=True)])
+    assert [one.place for one in judge([])] == list(ones.contrasts)
+
+
 def test_kinds_of_random_data_are_not_pooled():
     assert not any(one.pooled for one in judge([]) if one.claim.id.startswith("random-"))
 
