@@ -16,6 +16,12 @@ class Values(NamedTuple):
     """The person or picture that each value belongs to; see `intervals.interval`."""
 
 
+def mean_ap(run: Run[Any]) -> Values:
+    """Average precision of each query, in percent. The unit is the query's person."""
+    queries = run.metrics["queries"]
+    return Values([100.0 * ap for ap in queries["ap"]], queries["person"])
+
+
 def top1(run: Run[Any]) -> Values:
     """100 for each query whose first answer is right, else 0. The unit is the query's person."""
     queries = run.metrics["queries"]

@@ -233,7 +233,8 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
     """Effects with their intervals, in a panel for each unit: right of zero supports the paper.
 
     Args:
-        findings: records with title, place, unit, effect, low, high and verdict.
+        findings: records with title, place, pooled (drawn as a diamond), unit, effect, low, high
+            and verdict.
     """
     table = pd.DataFrame([one for one in findings if np.isfinite(float(one["effect"]))])  # type: ignore[arg-type]
     if table.empty:
@@ -259,7 +260,9 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
                     row += 1
                     colour = VERDICT_COLOURS.get(one.verdict, "0.7")
                     axis.plot([one.low, one.high], [row, row], color=colour, linewidth=1.8)
-                    axis.plot(one.effect, row, "o", color=colour, markersize=4)
+                    axis.plot(
+                        one.effect, row, "D" if one.pooled else "o", color=colour, markersize=4
+                    )
                     places[row] = one.place
                 row += 1
             axis.set_yticks(list(places), list(places.values()), fontsize="small")

@@ -96,7 +96,7 @@ def test_scores_over_lambda_have_a_line_a_reduction_and_mark_the_papers(numbers)
 def finding(**changes):
     return {
         "title": "a claim", "place": "MARS", "unit": "points", "effect": 2.0, "low": 1.0,
-        "high": 3.0, "verdict": "holds",
+        "high": 3.0, "verdict": "holds", "pooled": False,
     } | changes  # fmt: skip
 
 
