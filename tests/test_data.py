@@ -250,7 +250,7 @@ def own(split, tmp_path, elsewhere, monkeypatch) -> Iterator[Path]:
     return root
 
 
-OWN = RunConfig.preset("smoke", "folder", height=32, width=16, ids_per_batch=2)
+OWN = RunConfig.preset("smoke", "folder", height=32, width=16, ids_per_batch=2, sides="person")
 
 
 def frames_of(root: Path) -> list[Path]:
@@ -415,10 +415,33 @@ def test_a_set_that_takes_long_to_look_at_is_looked_at_once_a_minute(own, monkey
     assert len(looks) == 3
 
 
+@pytest.mark.parametrize("source", ["rendered", "real"])
+def test_sides_are_told_apart_in_every_list_of_a_set_and_frames_are_shared(
+    tiny_config, tmp_path, monkeypatch, source
+):
+    if source == "real":
+        shutil.copytree(data.root_of(tiny_config), tmp_path / "iLIDS-VID")
+        monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
+    config = replace(tiny_config, source=source)
+    assert config.sides == "image"
+    own, placed = data.split_of(replace(config, sides="person")), data.split_of(config)
+    changed = 0
+    for known, found in zip(sum(own, []), sum(placed, []), strict=True):
+        assert keypoints.swaps(known.points.labels()).any() == (known != found)
+        assert torch.equal(known.frames, found.frames)
+        for points in (found.points.labels(), found.points.estimated):
+            assert not keypoints.swaps(points).any()
+        changed += known != found
+    assert changed
+    assert data.identity_of(config) == data.identity_of(replace(config, sides="person"))
+    assert {id(t) for t in placed.query} <= {id(t) for t in (*placed.query, *placed.gallery)}
+
+
 def test_the_splits_of_a_set_share_their_frames(tiny_config, tmp_path, monkeypatch):
     shutil.copytree(data.root_of(tiny_config), tmp_path / "iLIDS-VID")
     monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
-    configs = [replace(tiny_config, source="real", split=number) for number in (0, 1)]
+    real = replace(tiny_config, source="real", sides="person")
+    configs = [replace(real, split=number) for number in (0, 1)]
     for number, config in enumerate(configs):
         found, read = data.split_of(config), ilids_vid.read(tmp_path / "iLIDS-VID", number)
         assert (found.query, found.gallery) == (read.query, read.gallery)

@@ -51,8 +51,9 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    told = {"kind", "data", "results_version", "commit", "device", "seconds", "resumed_after"}
-    assert set(made) == told | {"versions", "sha256"}
+    told = {"kind", "data", "starts_from", "results_version", "commit", "device", "seconds"}
+    assert set(made) == told | {"resumed_after", "versions", "sha256"}
+    assert made["starts_from"] is None
     assert set(made["versions"]) == {"ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)

@@ -68,7 +68,11 @@ def test_the_supervised_strategy_asks_for_points(tiny_config, tracklet, store):
         (torch.zeros(0, 3, 8, 8, dtype=torch.uint8), None, "got none"),
         (torch.zeros(2, 3, 8, 8), None, "of uint8, got .* of torch.float32"),
         (torch.zeros(2, 8, 8, 3, dtype=torch.uint8), None, r"\[t 3 H W\]"),
-        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 9, 2), "for 2 frames"),
+        (
+            torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
+            torch.zeros(3, 9, 2),
+            r"shape \(2, 9, 2\), got \(3, 9, 2\)",
+        ),
     ],
 )
 def test_what_is_no_tracklet_is_refused(run, frames, points, message):
