@@ -242,6 +242,22 @@ def extent(maps: Tensor) -> Tensor:
     return (torch.special.entr(shares).sum(dim=-1).exp() / shares.shape[-1]).nanmean(dim=0)
 
 
+def at_border(maps: Tensor) -> Tensor:
+    """Share of a part's map that lies in the outermost cells, mean over frames.
+
+    Args:
+        maps: [f n h w]; each is divided by its sum first.
+
+    Returns:
+        [n]; an even map has the outermost cells' share of all cells.  Frames where the map is all 0
+        do not count; NaN if there is none left.
+    """
+    h, w = maps.shape[-2:]
+    outermost = torch.ones(h, w, device=maps.device)
+    outermost[1:-1, 1:-1] = 0
+    return (_shares(maps) * outermost.flatten()).sum(dim=-1).nanmean(dim=0)
+
+
 def confusion(logits: Tensor, known: Tensor) -> Tensor:
     """Which part the attention classifier takes the window at each true point for, in shares.
 

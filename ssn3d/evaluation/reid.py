@@ -184,8 +184,8 @@ def measure_parts(
 
     Returns:
         "pck" (and "pck_parts", one a part), "spread" of the found places over the frames of a
-        clip and over people, "distinctness" and "extent"; see `part_metrics`.  None if the network
-        knows no parts, or nothing is known of where they are.
+        clip and over people, "distinctness", "extent" and, for each map, "at_border"; see
+        `part_metrics`.  None if the network knows no parts, or nothing is known of where they are.
     """
     clips = _clips(config, tracklets)
     people = sorted({tracklet.person for tracklet, _ in clips})
@@ -214,6 +214,7 @@ def measure_parts(
         "spread": part_metrics.mean_spread(found, truth, aspect=aspect),
         "distinctness": part_metrics.distinctness(flat_maps),
         "extent": part_metrics.extent(flat_maps).nanmean().item(),
+        "at_border": part_metrics.at_border(flat_maps).tolist(),
         "tracklets": int(judged.sum()),
     }
 

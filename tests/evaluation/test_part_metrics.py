@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from ssn3d.evaluation.part_metrics import (
     assign,
+    at_border,
     centre_prior,
     confusion,
     distances,
@@ -492,6 +493,17 @@ def test_extent_of_a_map_that_is_always_empty_is_unknown():
 
 
 POINTS = torch.zeros(4, 3, 2)
+
+
+def test_the_share_at_the_border_is_that_of_the_outermost_cells():
+    maps = torch.zeros(2, 4, 3, 4)
+    maps[:, 0, 1, 1:3] = 1  # inside
+    maps[:, 1, 2, 3] = 5  # a corner
+    maps[:, 2] = 1
+    maps[0, 3, 0, 1] = maps[0, 3, 1, 1] = 2  # half of it, in the only frame that counts
+    assert_close(at_border(maps), torch.tensor([0, 1, 10 / 12, 0.5]))
+    assert at_border(torch.ones(1, 1, 2, 1)).tolist() == [1]
+    assert at_border(torch.zeros(2, 1, 3, 3)).isnan().all()
 
 
 def test_confusion_of_three_parts_equals_the_one_found_by_hand():

@@ -147,6 +147,7 @@ def test_parts_that_are_where_they_should_be(config, people, oracle):
     assert found["spread"] == pytest.approx({"frames": 0, "people": 0}, abs=1e-6)
     assert found["distinctness"] == 1
     assert found["extent"] == pytest.approx(1 / (H * W))
+    assert len(found["at_border"]) == 9
     assert found["tracklets"] == 3  # every other person
 
 
