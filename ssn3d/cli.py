@@ -109,8 +109,9 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
         with tqdm(unit="step", disable=None) as bar:
 
             def show(step: int, steps: int, terms: dict[str, float]) -> None:
-                if bar.total is None:
-                    bar.total, bar.initial = steps, step - 1
+                if bar.total != steps or step <= bar.n:  # the first step; before it, pretraining's
+                    bar.reset(steps)
+                    bar.initial = step - 1
                 bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, False)
                 bar.update(step - bar.n)
 

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
@@ -25,8 +25,6 @@ PARTS = (
     "left foot",
     "right foot",
 )
-PAIRS = ((3, 4), (5, 6), (7, 8))
-"""Left and right of elbows, knees and feet."""
 MIRRORED = (0, 1, 2, 4, 3, 6, 5, 8, 7)
 """Index of the part that each part becomes in a mirrored frame: left and right change places."""
 
@@ -53,8 +51,11 @@ class Points(NamedTuple):
 def by_place(points: Points) -> Points:
     """The same points, left and right told apart by their place in the picture.
 
-    Not in the paper, which says "left and right elbows, knees and feet": left is the one farther
-    left.  Estimates, and what a careful person sees, are judged each by themselves: see `swaps`.
+    Not in the paper: it says "left and right elbows, knees and feet", and here the left one is the
+    one farther left.  Estimates are judged by themselves, and so is what a careful person sees.
+
+    Args:
+        points: of any frames, each judged by itself; see `swaps`.
     """
     labels, estimated = swaps(points.labels()), swaps(points.estimated)
     return Points(
@@ -68,25 +69,26 @@ def swaps(points: Tensor) -> Tensor:
     """Which pairs have their left part farther right in the picture than their right part.
 
     If only one of a pair is known, it is the left one if it lies to the left of the body's own
-    axis: the straight line from the crotch to the body or else the head, or from the body to the
-    head.  It keeps its name if not two of these three are known.
+    axis, and the right one if to its right.  The axis is the straight line through crotch and body,
+    or crotch and head, or body and head: the first two that are known.  A part on the axis, or
+    without an axis, keeps its name, and so it does if the axis is level.
 
     Args:
         points: [... n 2] with n = 9 in the order of `PARTS`, NaN where unknown.
 
     Returns:
-        [... 3] bool, for each of `PAIRS`.
+        [... 3] bool: elbows, knees, feet.
     """
     head, body, crotch = points[..., :3, :].split(1, dim=-2)  # [... 1 2]
     axis = _or(body - crotch, _or(head - crotch, head - body))
-    base = _or(crotch, body)
-    limbs = points[..., [*PAIRS[0], *PAIRS[1], *PAIRS[2]], :]
-    x, y = (limbs - base).unbind(-1)
-    beside = x - y * axis[..., 0] / axis[..., 1]  # to the right of the axis, at their own height
+    limbs = points[..., 3:, :]
+    x, y = (limbs - _or(crotch, body)).unbind(-1)
+    # of the sign of the distance to the right of the axis, at the height of the part
+    beside = (x * axis[..., 1] - y * axis[..., 0]) * axis[..., 1].sign()
     beside = rearrange(beside.nan_to_num(0.0), "... (pair side) -> ... pair side", side=2)
     x = rearrange(limbs[..., 0], "... (pair side) -> ... pair side", side=2)
-    both = x.isfinite().all(-1, keepdim=True)
-    left, right = x.where(both, beside).unbind(-1)
+    both = rearrange(limbs, "... (pair side) xy -> ... pair (side xy)", side=2).isfinite().all(-1)
+    left, right = x.where(both[..., None], beside).unbind(-1)
     return left > right
 
 
@@ -97,8 +99,9 @@ def _or(values: Tensor, others: Tensor) -> Tensor:
 
 def _swapped(values: Tensor, pairs: Tensor) -> Tensor:
     """Values [... n k] of points with left and right exchanged in some pairs [... 3]."""
-    parts = [torch.zeros_like(pairs[..., 0])] * 3 + [pairs[..., i // 2] for i in range(6)]
-    return values[..., list(MIRRORED), :].where(torch.stack(parts, -1)[..., None], values)
+    limbs = repeat(pairs, "... pair -> ... (pair side) 1", side=2)
+    swapped = torch.cat([torch.zeros_like(limbs[..., :3, :]), limbs], dim=-2)
+    return values[..., list(MIRRORED), :].where(swapped, values)
 
 
 def mirror(points: Tensor) -> Tensor:

@@ -117,6 +117,8 @@ def _training(config: RunConfig) -> str:
     """What differs from the paper in all runs like this one."""
     people = "Rendered people. " if config.source == "rendered" else ""
     weights = "from ImageNet weights" if config.pretrained else "without ImageNet weights"
+    if config.pretraining_steps:
+        weights = f"pretrained for {config.pretraining_steps} steps on other rendered people"
     epochs = f"{config.epochs} epochs"
     if config.steps_per_epoch:
         epochs = f"{config.epochs * config.steps_per_epoch} steps"

@@ -1,4 +1,4 @@
-"""Figures of scores: of every method, over lambda (Figure 3), over misalignment, and of claims."""
+"""Figures of scores: of methods, over lambda (Figure 3), over misalignment, of parts, of claims."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -115,23 +115,25 @@ def over(axis: Axes, numbers: pd.DataFrame, by: str, value: str, method: str) ->
 def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:
     """What misalignment does, to every method.
 
-    Left, top-1 over how far people stray in their boxes, each method trained anew at each level.
-    Right, how far an embedding moves when every other frame is shifted, as a share of the distance
-    to the nearest other person.
+    Left, mAP and top-1 over how far people stray in their boxes, each method trained anew at each
+    level.  Right, how far an embedding moves when every other frame is shifted, as a share of the
+    distance to the nearest other person.
 
     Args:
-        numbers: a row for each run: method, jitter (percent of the box), top1 (percent).
+        numbers: a row for each run: method, jitter (percent of the box), mean_ap, top1 (percent).
         moved: a row for each run and shift: method, cells, share (percent).
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
         for method in dict.fromkeys(numbers.method):
-            over(left, numbers[numbers.method == method], "jitter", "top1", method)
+            over(left, numbers[numbers.method == method], "jitter", "mean_ap", method)
+            over(middle, numbers[numbers.method == method], "jitter", "top1", method)
             over(right, moved[moved.method == method], "cells", "share", method)
-        left.set(xlabel="straying in the box, % of its size", ylabel="top-1, %")
+        left.set(xlabel="straying, % of the box", ylabel="mAP, %")
+        middle.set(xlabel="straying, % of the box", ylabel="top-1, %")
         right.set(
-            xlabel="shift of every other frame, cells of the map",
+            xlabel="shift of every other frame, cells",
             ylabel="way of the embedding, % of the\nway to the nearest other person",
         )
         right.set_ylim(bottom=0)
@@ -146,23 +148,24 @@ def label_quality(
     """What labels are worth: worse ones for the supervised strategy, more for the semi-supervised.
 
     Args:
-        noise: a row for each run of the supervised strategy: noise (1 as expected), top1 (percent).
+        noise: a row for each run of the supervised strategy: noise (1 as expected), mean_ap
+            (percent).
         amount: a row for each run of the semi-supervised strategy: labels (labelled frames in a
-            tracklet, as text), top1.
-        references: top-1 of other methods, drawn across both panels.
+            tracklet, as text), mean_ap.
+        references: mAP of other methods, drawn across both panels.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        over(left, noise, "noise", "top1", "SSN3D, pose estimator")
+        over(left, noise, "noise", "mean_ap", "SSN3D, pose estimator")
         places = list(dict.fromkeys(amount.labels))
         right_numbers = amount.assign(place=[places.index(label) for label in amount.labels])
-        over(right, right_numbers, "place", "top1", "SSN3D")
+        over(right, right_numbers, "place", "mean_ap", "SSN3D")
         right.set_xticks(range(len(places)), places)
         for axis in (left, right):
             for method, value in references.items():
                 axis.axhline(value, color=_colour(method), linestyle="--", linewidth=1, zorder=0)
-        left.set(xlabel="errors of the pose estimator, 1 as expected", ylabel="top-1, %")
+        left.set(xlabel="errors of the pose estimator, 1 as expected", ylabel="mAP, %")
         right.set(xlabel="labelled frames a tracklet")
         lines = {"supervised": "SSN3D, pose estimator", "semi-supervised": "SSN3D"}
         handles = [
@@ -174,6 +177,50 @@ def label_quality(
             for method in references
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def confusion(
+    accuracy: pd.DataFrame, shares: Mapping[str, NDArray[np.floating]], parts: Sequence[str]
+) -> Figure:
+    """How often each part is found, and which part its windows are taken for in the 2nd round.
+
+    Args:
+        accuracy: a row for each run and part: method, part, pck (percent).
+        shares: for each method [n m] which part the window at each true point is taken for, in
+            0..1; NaN where a point is never known.
+        parts: names of the n = m parts.
+    """
+    places = range(len(parts))
+    colours = dict(zip(shares, sns.color_palette("colorblind", len(shares)), strict=True))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2.6 + 2.9 * len(shares), 3.3), layout="constrained")
+        ratios = [2] + [2.7] * len(shares)
+        left, *panels = figure.subplots(1, 1 + len(shares), sharey=True, width_ratios=ratios)
+        for number, (method, colour) in enumerate(colours.items()):
+            for place, part in enumerate(parts):
+                chosen = accuracy[(accuracy.method == method) & (accuracy.part == part)].pck
+                height = place + 0.3 * (number - (len(shares) - 1) / 2)
+                left.plot(
+                    chosen, [height] * len(chosen), "o", color=colour, markersize=3, alpha=0.6
+                )
+                left.plot(chosen.mean(), height, "|", color=colour, markersize=9, mew=2)
+        left.set(xlabel="found (PCK), %", xlim=(-3, 103))
+        left.set_yticks(places, parts)
+        left.grid(axis="x", color="0.9")
+        for axis, (method, rows) in zip(panels, shares.items(), strict=True):
+            axis.set_title(method, fontsize="medium", color=colours[method])
+            axis.imshow(100 * rows, cmap="Greys", vmin=0, vmax=100, aspect="auto")
+            for row, column in np.argwhere(np.isfinite(rows)):
+                percent = 100 * rows[row, column]
+                axis.text(
+                    column, row, f"{percent:.0f}", ha="center", va="center", fontsize="x-small",
+                    color="white" if percent > 55 else "black" if percent >= 0.5 else "0.8",
+                )  # fmt: skip
+            axis.set_xticks(places, parts, rotation=60, ha="right", rotation_mode="anchor")
+            axis.set_xlabel("taken for, % of windows")
+            axis.tick_params(length=0)
+        left.set_ylim(len(parts) - 0.5, -0.5)  # which all share
     return figure
 
 

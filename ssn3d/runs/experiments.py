@@ -13,6 +13,7 @@ from ssn3d.config import RunConfig, Settings, StudyConfig
 from ssn3d.config.reid import pretraining
 from ssn3d.evaluation import reid as reid_evaluation
 from ssn3d.evaluation import ssn_only as ssn_evaluation
+from ssn3d.models.reid import ReID
 from ssn3d.synthetic.pedestrians import Pedestrians
 from ssn3d.training import reid as reid_training
 from ssn3d.training import ssn_only as ssn_training
@@ -42,7 +43,7 @@ class Experiment(NamedTuple):
     build: Callable[[Any], nn.Module]
     """The untrained network."""
     starts_from: Callable[[Any], Settings | None]
-    """The run whose backbone it begins with, or None."""
+    """The run whose backbone it begins with, or None; see `config.reid.pretraining`."""
     make: Callable[[Any, torch.device | str, Path | None, OnStep | None, Any], Result]
     """Makes the run of a configuration: see `make_reid`."""
     steps: Callable[[Any], int]
@@ -54,7 +55,7 @@ def make_reid(
     device: torch.device | str,
     checkpoint: Path | None,
     on_step: OnStep | None,
-    start: Any = None,
+    start: ReID | None = None,
 ) -> Result:
     """Train and test a network that tells people apart.
 
@@ -63,7 +64,7 @@ def make_reid(
         device: where to compute.
         checkpoint: a file from which the training resumes, and to which it is saved; or None.
         on_step: see `loop.run`.
-        start: the network of the run that it starts from.
+        start: the network of the run that it starts from; None where there is none.
 
     Returns:
         The trained network, its losses and its scores.
@@ -89,7 +90,7 @@ def make_ssn_only(
     device: torch.device | str,
     checkpoint: Path | None,
     on_step: OnStep | None,
-    start: Any = None,
+    start: None = None,
 ) -> Result:
     """Train and measure an SSN alone, as Figures 4 to 6 do.
 
@@ -98,6 +99,7 @@ def make_ssn_only(
         device: see `make_reid`.
         checkpoint: see `make_reid`.
         on_step: see `make_reid`.
+        start: None, as no such run starts from another.
 
     Returns:
         The trained network, its losses and its measures.
@@ -137,7 +139,7 @@ def ssn_only_words(config: StudyConfig) -> str:
 EXPERIMENTS = {
     "reid": Experiment(
         config=RunConfig,
-        results_version=2,
+        results_version=3,
         words=reid_words,
         build=reid_training.build,
         starts_from=pretraining,

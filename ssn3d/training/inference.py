@@ -1,8 +1,9 @@
-"""A trained network in use: embed tracklets, find parts in their frames."""
+"""A trained network in use: embed tracklets, find parts in their frames, classify windows."""
 
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from ssn3d.config import RunConfig
@@ -87,3 +88,27 @@ def find_parts_of(
         points = None if points is None else points.to(device)
         parts = model.eval()(frames.to(device), points).parts
     return None if parts is None else Parts(*(field.cpu() for field in parts))
+
+
+def classify_points(
+    config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]], points: Tensor
+) -> Tensor | None:
+    """2nd round of the windows at given points in b clips, on the CPU.
+
+    Args:
+        config: see `find_parts`.
+        model: see `find_parts`.
+        clips: see `find_parts_of`.
+        points: [b t n 2] where to look.
+
+    Returns:
+        logits [k b t n m] of k classifiers, see `SSN.anchor`; None if the network has none.
+    """
+    if not hasattr(model.aggregator, "anchor"):
+        return None
+    device = next(model.parameters()).device
+    with one_thread(device), torch.inference_mode():
+        frames, _ = load_clips(config, clips)
+        frames, flat = (rearrange(x, "b t ... -> (b t) ...").to(device) for x in (frames, points))
+        logits = model.eval().anchor(frames, flat).cpu()
+    return rearrange(logits, "k (b t) n m -> k b t n m", b=len(clips))

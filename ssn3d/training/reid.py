@@ -93,7 +93,8 @@ def fit(
             number of cores.
         checkpoint: see `loop.run`.
         on_step: see `loop.run`.
-        start: a network whose backbone the new one's begins as a copy of.
+        start: a network with the same backbone, whose weights the new one's backbone begins with;
+            None leaves it the random ones, or ImageNet's.
 
     Returns:
         The trained network in evaluation mode, and its history.

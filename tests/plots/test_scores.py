@@ -43,28 +43,53 @@ def test_answers_are_framed_by_whether_they_are_right():
 
 def test_misalignment_shows_means_over_seeds_and_their_range():
     numbers = pd.DataFrame(
-        {"method": "AP3D", "jitter": jitter, "top1": 50 - jitter + seed}
+        {"method": "AP3D", "jitter": jitter, "top1": 50 - jitter + seed, "mean_ap": 30 - jitter}
         for jitter in (0, 10)
         for seed in (0, 2)
     )
     moved = pd.DataFrame({"method": "AP3D", "cells": c, "share": 7.0 * c} for c in (0, 1))
-    left, right = scores.misalignment(numbers, moved).axes
-    [line] = left.lines
+    left, middle, right = scores.misalignment(numbers, moved).axes
+    assert left.lines[0].get_xydata().tolist() == [[0, 30], [10, 20]]
+    assert (left.get_ylabel(), middle.get_ylabel()) == ("mAP, %", "top-1, %")
+    [line] = middle.lines
     assert line.get_xydata().tolist() == [[0, 51], [10, 41]]
-    [bars] = left.collections
+    [bars] = middle.collections
     assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[50, 52], [40, 42]]
     assert right.lines[0].get_ydata().tolist() == [0, 7]
     assert right.get_ylim()[0] == 0
 
 
 def test_label_quality_keeps_the_order_of_the_amounts():
-    noise = pd.DataFrame({"noise": [0.0, 1.0], "top1": [60.0, 50.0]})
-    amount = pd.DataFrame({"labels": ["0", "2", "all"], "top1": [30.0, 40.0, 45.0]})
+    noise = pd.DataFrame({"noise": [0.0, 1.0], "mean_ap": [60.0, 50.0]})
+    amount = pd.DataFrame({"labels": ["0", "2", "all"], "mean_ap": [30.0, 40.0, 45.0]})
     left, right = scores.label_quality(noise, amount, {"SSN3D, no labels": 30.0}).axes
     assert left.lines[0].get_xydata().tolist() == [[0, 60], [1, 50]]
     assert [label.get_text() for label in right.get_xticklabels()] == ["0", "2", "all"]
     assert right.lines[0].get_ydata().tolist() == [30, 40, 45]
     assert all(axis.lines[-1].get_ydata()[0] == 30 for axis in (left, right))
+
+
+def test_confusion_shows_runs_and_shares_by_part():
+    accuracy = pd.DataFrame(
+        {"method": method, "part": part, "pck": pck + seed}
+        for method, pck in (("image", 90), ("person", 10))
+        for part in ("head", "left knee")
+        for seed in (0, 4)
+    )
+    unknown = np.array([[1, 0], [np.nan, np.nan]])
+    shares = {"image": np.array([[0.75, 0.25], [0, 1]]), "person": unknown}
+    left, *panels = scores.confusion(accuracy, shares, ["head", "left knee"]).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["head", "left knee"]
+    assert left.get_ylim() == (1.5, -0.5)  # the first part on top, in all panels
+    dots = [line.get_xdata().tolist() for line in left.lines if len(line.get_xdata()) == 2]
+    assert dots == [[90, 94]] * 2 + [[10, 14]] * 2
+    assert [axis.get_title() for axis in panels] == ["image", "person"]
+    shown = [[text.get_text() for text in axis.texts] for axis in panels]
+    assert shown == [["75", "25", "0", "100"], ["100", "0"]]
+    [picture] = panels[0].images
+    assert picture.get_array().tolist() == [[75, 25], [0, 100]]
+    assert picture.get_clim() == (0, 100)
+    assert [label.get_text() for label in panels[0].get_xticklabels()] == ["head", "left knee"]
 
 
 @pytest.fixture

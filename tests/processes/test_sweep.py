@@ -13,6 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from ssn3d import data
+from ssn3d.config.reid import pretraining
 from ssn3d.runs import find, identify, load_or_train, many, prepare, sweep
 from tests.stored import bits_of
 
@@ -66,6 +67,19 @@ def test_workers_at_an_address_give_the_same_bits_and_report_what_they_train(
     assert {path.suffix for path in store.iterdir() if path.is_file()} == {".lock"}
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
     assert [bits_of(run) for run in map(load_or_train, wanted)] == [bits_of(run) for run in beside]
+
+
+def test_workers_make_what_runs_start_from_before_any_of_them(tiny_config, store, workers):
+    wanted = [replace(tiny_config, seed=seed, pretraining_steps=2) for seed in (7, 8)]
+    start = pretraining(wanted[0])
+    news: list[str] = []
+    workers.subscribe_topic(many.NEWS, lambda event: news.append(event[1].split(" (")[0]))
+    made = sweep(wanted, client=workers)
+    workers.unsubscribe_topic(many.NEWS)
+    first, *others = (line.removeprefix("MISS ") for line in news)
+    assert first == identify(start)
+    assert sorted(others) == sorted(map(identify, wanted))
+    assert {run.made["starts_from"] for run in made} == {first}
 
 
 class Killing:
