@@ -134,6 +134,16 @@ class StudyConfig(Settings):
         return cls(study, **(PAPER[study] | SMALLER[scale][study] | changes))
 
 
+WITHOUT_LABELS: dict[str, Any] = {
+    "strategy": "unsupervised",
+    "labelled_steps": 0,
+    "shift": 0,
+    "colour_jitter": 0.0,
+}
+"""Changes the settings of pedestrians to training without labels."""
+IMAGENET: dict[str, Any] = {"backbone": "timm:tf_efficientnet_lite0", "pretrained": True}
+"""A backbone that starts from ImageNet weights, as the paper's does, without a download."""
+
 PAPER: dict[str, dict[str, Any]] = {
     "random_maps": {},
     "amber": {
@@ -155,6 +165,9 @@ PAPER: dict[str, dict[str, Any]] = {
         "strategy": "semi-supervised",
         "labelled_steps": 200,
         "steps": 400,
+        # Not in the paper: sixteen pictures, seen as they are, are learned by heart
+        "shift": 8,
+        "colour_jitter": 0.3,
     },
 }
 """How the settings of each study differ from the defaults, which are those of the first."""
@@ -204,7 +217,7 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
         "pedestrians": {
             "backbone": "small",
             "hidden": 64,
-            "labelled_steps": 100,
+            "labelled_steps": 150,
             "steps": 150,
             "learning_rate": 1e-3,
         },

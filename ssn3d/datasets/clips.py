@@ -74,7 +74,7 @@ class Clips(Dataset[Clip]):
         if (points or labelled != 0) and any(tracklet.points is None for tracklet in tracklets):
             raise ValueError(
                 "this strategy learns from body points, but the data set has none; add them "
-                '(points.npz), or train with strategy="unsupervised"'
+                '(`ssn3d label` writes points.npz), or train with strategy="unsupervised"'
             )
         self.tracklets = tracklets
         self.frames, self.stride, self.size = frames, stride, size

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from ssn3d.atomic import write_file
 
+from .images import upright_size
+
 log = logging.getLogger(__name__)
 
 LARGEST = 1e6
@@ -32,6 +34,8 @@ class Labels(NamedTuple):
     parts: list[str]
     points: dict[str, Tensor]
     """File name -> [n 2] (x, y) as shares of the frame, NaN where not labelled or not visible."""
+    sizes: dict[str, tuple[float, float]] | None = None
+    """File name -> (height, width) of the picture in pixels; only if read from a file."""
 
 
 class Content(NamedTuple):
@@ -66,7 +70,7 @@ def read(path: Path) -> Labels:
     if content.visible == 1:
         log.warning("%s: every labelled point has v = 1; they are read as visible", path)
     parts = content.category["keypoints"]
-    points = {}
+    points, sizes = {}, {}
     for name, annotation in content.annotations.items():
         if annotation.get("keypoints"):
             image = content.images[name]
@@ -74,7 +78,33 @@ def read(path: Path) -> Labels:
             found = torch.tensor(annotation["keypoints"], dtype=torch.float64).reshape(-1, 3)
             shares = (found[:, :2] / size).clamp(0, 1).float()
             points[name] = shares.where(found[:, 2:] == content.visible, torch.nan)
-    return Labels(parts, points)
+            sizes[name] = image["height"], image["width"]
+    return Labels(parts, points, sizes)
+
+
+def check_upright(labels: Labels, folder: Path, source: Path) -> None:
+    """Refuse labels of pictures that a tool has shown as they lie in their files.
+
+    Cameras store pictures sideways and say in EXIF data how to turn them, which `read_image` does.
+
+    Args:
+        labels: as read from a file.
+        folder: where the pictures are; those that are not there do not count.
+        source: the file, for the error.
+
+    Raises:
+        ValueError: a picture is higher than wide and its labels' the other way round; names it.
+    """
+    for name, (height, width) in (labels.sizes or {}).items():
+        if not (folder / name).is_file():
+            continue
+        high, wide = upright_size(folder / name)
+        if (height - width) * (high - wide) < 0:
+            raise ValueError(
+                f"{source}: {name!r}: expected labels of {wide} x {high} pixels, as the "
+                f"picture is shown, got {width:g} x {height:g}; let the labelling tool turn "
+                "pictures as their EXIF data say, or write them anew upright and label these"
+            )
 
 
 def read_content(path: Path) -> Content:

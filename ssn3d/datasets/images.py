@@ -35,6 +35,7 @@ UPRIGHT = {
     8: Transpose.ROTATE_90,
 }
 """What to do with a picture of each EXIF orientation."""
+SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,15 @@ def read_image(path: Path) -> Tensor:
             as nothing says which of them is white; names it.
     """
     return _tensor(_decoded(path))
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of what `read_image` gives, from the first bytes of a file."""
+    with Image.open(path) as image:
+        width, height = image.size
+        # Pillow has turned the size of a TIFF file already
+        sideways = _turn(image) in SIDEWAYS and image.format != "TIFF"
+    return (width, height) if sideways else (height, width)
 
 
 def list_pictures(folder: Path, limit: int | None = None) -> list[str]:

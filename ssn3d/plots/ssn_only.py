@@ -1,5 +1,6 @@
 """Figures 4, 5 and 6: what the self-separated network learns alone, without re-identification."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -17,6 +18,8 @@ Curves = Mapping[int, Sequence[Sequence[float]]]
 """Loss curves of several seeds, under the number of parts N."""
 COLUMNS = 3
 """Panels in a row of Figure 5, pictures in a row of Figure 6."""
+LETTERS = 12
+"""In a line of a column's title in Figure 4; more would run into the next title."""
 
 
 def random_data(panels: Mapping[str, Curves]) -> Figure:
@@ -131,7 +134,8 @@ def parts_apart(
     Args:
         pictures: [k H W 3].
         maps: [k n h w], each summing to 1.
-        parts: titles of the n columns behind the first, which shows the picture as it is.
+        parts: titles of the n columns behind the first, which shows the picture as it is; long
+            ones are broken into lines.
         titles: of the k rows.
         points: [k n 2] true places, marked by crosses; NaN where there is none to show.
     """
@@ -157,5 +161,5 @@ def parts_apart(
                     axis.plot(x, y, "+", color="white", markersize=7, markeredgewidth=2.4)
                     axis.plot(x, y, "+", color="black", markersize=6, markeredgewidth=1.0)
         for axis, part in zip(axes[0, 1:], parts, strict=True):
-            axis.set_title(part, fontsize="medium")
+            axis.set_title(textwrap.fill(part, LETTERS), fontsize="medium")
     return figure

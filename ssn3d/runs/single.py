@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from ssn3d import data
 from ssn3d.config import Settings
+from ssn3d.config.backbone import TIMM
 from ssn3d.datasets.identity import digest
 from ssn3d.training.loop import OnStep
 
@@ -120,7 +121,7 @@ def _make(config: Settings, name: str, device: torch.device | str, on_step: OnSt
         "seconds": result.seconds,
         # steps that earlier, interrupted processes took; their time is not in the seconds
         "resumed_after": len(result.history.get("total", [])) - taken,
-        "versions": _versions(),
+        "versions": _versions(config),
     }
     store.write(store_folder() / name, config, result.network, result.history, result.metrics, made)
     checkpoint.unlink(missing_ok=True)
@@ -145,10 +146,12 @@ def _intact(
 
 def _warn_of_origin(run: Run[Any], device: torch.device | str) -> None:
     """Warn, once for each difference, that other software or hardware made a run."""
-    here = {**_versions(), "device": device_name(device)}
+    here = {**_versions(run.config), "device": device_name(device)}
     there = {**run.made["versions"], "device": run.made["device"]}
     others = [
-        f"{name} {there[name]}, here {now}" for name, now in here.items() if there[name] != now
+        f"{name} {there[name]}, here {now}"
+        for name, now in here.items()
+        if name in there and there[name] != now  # older runs do not tell timm's
     ]
     if others:
         _warn_once("; ".join(others))
@@ -163,9 +166,17 @@ def _warn_once(difference: str) -> None:
     )
 
 
+def _versions(config: Settings) -> dict[str, str]:
+    """Versions of the packages that decide the numbers of a run, as far as they are installed."""
+    packages = ["ssn3d", "torch", "torchvision"]
+    if getattr(config, "backbone", "").startswith(TIMM):
+        packages.append("timm")
+    return {package: _version(package) for package in packages}
+
+
 @cache
-def _versions() -> dict[str, str]:
-    return {package: version(package) for package in ("ssn3d", "torch", "torchvision")}
+def _version(package: str) -> str:
+    return version(package)
 
 
 @cache

@@ -179,10 +179,16 @@ def _card(name: str, config: Settings, kind: str) -> str:
         )
     own = getattr(config, "source", "rendered") != "rendered" or getattr(config, "folder", None)
     people = (
-        "It has seen rendered data only, no real people, and does not work on pictures of them."
+        "It was trained on rendered data only, no real people, and does not work on pictures of "
+        "them."
         if not own
         else "It was trained on pictures of real people: the terms of the data set bind its users."
     )
+    if getattr(config, "pretrained", False):
+        people += (
+            " Its backbone started from ImageNet weights, which were learned from photographs and "
+            "have terms of their own."
+        )
     return (
         f"# Model card: {name}\n\nA network of the ssn3d companion to *SSN3D* (AAAI 2021) that "
         f"{what}.\n\n{use}\n\nFor research and teaching; not for finding or following people. "

@@ -92,6 +92,7 @@ def read(root: Path, *, height: int = 120, width: int = 60) -> Pedestrians:
     later = [name for name in files if name.startswith(f"{TRACKS}/")]
     names = [name for name in files if not name.startswith(f"{TRACKS}/")]
     points = _rows(labels, names, root / LABELS)
+    coco.check_upright(labels, root, root / LABELS)
     if not points.isfinite().any():
         raise ValueError(
             f"{root / LABELS}: expected a labelled picture at least, got none with a visible key "

@@ -159,8 +159,8 @@ def check_points(config: RunConfig, tracklets: Sequence[Tracklet]) -> None:
     if missing and config.strategy == "supervised":
         raise ValueError(
             "the supervised strategy takes parts from body points, also at test time, but "
-            f"{missing} of {len(tracklets)} tracklets have none; add them (points.npz), or choose "
-            "another strategy"
+            f"{missing} of {len(tracklets)} tracklets have none; add them (`ssn3d label` writes "
+            "points.npz), or choose another strategy"
         )
 
 

@@ -179,5 +179,6 @@ def _check(config: StudyConfig, frames: Tensor | None, labels: Tensor | None) ->
         )
     if config.steps and not labels.isnan().any(-1).all(-1).any():
         raise ValueError(
-            "every picture is labelled, none is left to learn from without labels; set steps=0"
+            "every picture is labelled, none is left to learn from without labels; add some, or "
+            "set steps=0"
         )

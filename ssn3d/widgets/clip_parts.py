@@ -61,7 +61,7 @@ def parts_in_clip(config: RunConfig, model: ReID, tracklet: Tracklet, frame: int
     if config.strategy == "supervised" and tracklet.points is None:
         raise ValueError(
             "the supervised strategy takes parts from body points, but this tracklet has none; "
-            "add them (points.npz), or choose a run of another strategy"
+            "add them (`ssn3d label` writes points.npz), or choose a run of another strategy"
         )
     split = config.test_protocol == "split"
     number = frame // config.test_frames

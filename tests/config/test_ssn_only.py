@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 
 from ssn3d.config import SCALES, StudyConfig
+from ssn3d.config.ssn_only import WITHOUT_LABELS
 
 BASE = StudyConfig.preset("paper", "pedestrians", pretrained=False)
 OTHER = {
@@ -35,7 +36,7 @@ OTHER = {
     "seed": 1,
 }
 """For every field another valid value."""
-FREE = {"strategy": "unsupervised", "labelled_steps": 0}
+FREE = WITHOUT_LABELS
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(StudyConfig)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -303,3 +303,18 @@ def test_every_ending_is_that_of_an_image_in_capital_letters_too():
     for ending in images.ENDINGS:
         assert images.is_image(f"a{ending}") and images.is_image(f"a{ending.upper()}")
     assert not images.is_image("a.heic") and not images.is_image("jpg")
+
+
+def sideways(place: Path) -> None:
+    """A picture of 4 x 8 pixels, stored lying, and labelled as it lies in the file."""
+    turned = Image.new("RGB", (8, 4))
+    turned.getexif()[ExifTags.Base.Orientation] = 6
+    turned.save(place / "a.jpg", exif=turned.getexif())
+    labels = coco.Labels(["head"], {"a.jpg": torch.full((1, 2), 0.5)})
+    coco.write(labels, place / "labels.json", {"a.jpg": (4, 8)})
+
+
+def test_labels_of_a_picture_as_it_lies_in_its_file_are_refused(tmp_path):
+    sideways(tmp_path)
+    with pytest.raises(ValueError, match=r"labels.json: 'a.jpg': expected labels of 4 x 8 pixels"):
+        pedestrians.read(tmp_path, height=8, width=4)

@@ -370,7 +370,7 @@ def test_what_the_annotator_wrote_is_what_semi_supervised_training_sees(root):
     point = torch.tensor([0.25, 0.75])
     marks = {name: point.expand(len(PARTS), 2) for name in clicked}
     labels = root / "labels.json"  # parts in another order than ours
-    coco.write(coco.Labels(list(PARTS[::-1]), marks), labels, dict.fromkeys(clicked, (16, 32)))
+    coco.write(coco.Labels(list(PARTS[::-1]), marks), labels, dict.fromkeys(clicked, (32, 16)))
     label(split, root, labels)
     again = ilids_vid.read(root).train[0].points
     assert labelled_frames(again, 2) == [2, last]
@@ -391,7 +391,7 @@ def test_labels_of_other_frames_are_refused_and_some_of_them_counted(root, caplo
     split, labels = ilids_vid.read(root), root / "labels.json"
     names = [frame.relative_to(root).as_posix() for frame in split.train[0].frames[:known]]
     marks = dict.fromkeys([*names, "/data/x.png", "y.png"], torch.full((len(PARTS), 2), 0.5))
-    coco.write(coco.Labels(list(PARTS), marks), labels, dict.fromkeys(marks, (16, 32)))
+    coco.write(coco.Labels(list(PARTS), marks), labels, dict.fromkeys(marks, (32, 16)))
     counted = f"2 of the {2 + known} labelled ones are not there, such as '/data/x.png'"
     if known:
         label(split, root, labels)

@@ -67,7 +67,7 @@ def test_lists_that_cannot_be_scored_are_refused_before_any_work(
 def test_supervised_tracklets_without_points_are_refused(tiny_config, tiny_split, trained):
     config = replace(tiny_config, strategy="supervised")
     bare = [replace(tracklet, points=None) for tracklet in tiny_split.query]
-    said = r"3 of 6 tracklets have none; add them \(points.npz\)"
+    said = r"3 of 6 tracklets have none; add them \(`ssn3d label`"
     with pytest.raises(ValueError, match=said):
         reid.check(config, Split([], bare, tiny_split.gallery))
     with pytest.raises(ValueError, match="3 of 3 tracklets have none"):

@@ -9,6 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from ssn3d import data, runs
 from ssn3d.config import StudyConfig
+from ssn3d.config.ssn_only import WITHOUT_LABELS
 from ssn3d.evaluation.ssn_only import best_windows, pedestrian_metrics, similarity
 from ssn3d.synthetic.pedestrians import Pedestrians
 
@@ -86,7 +87,7 @@ def test_unsupervised_parts_are_matched_to_points_on_the_labelled_pictures(peopl
     swapped = people._replace(
         labels=people.labels.flip(1), truth=people.truth.flip(1), tracks=None, tracks_truth=None
     )
-    free = replace(CONFIG, strategy="unsupervised", labelled_steps=0)
+    free = replace(CONFIG, **WITHOUT_LABELS)
     metrics = pedestrian_metrics(free, Oracle(), swapped)
     assert (metrics["parts"], metrics["pck"]) == ([1, 0], 1)
     assert pedestrian_metrics(CONFIG, Oracle(), swapped)["pck"] < 1
@@ -94,7 +95,15 @@ def test_unsupervised_parts_are_matched_to_points_on_the_labelled_pictures(peopl
 
 def test_without_truth_only_what_needs_none_is_measured(people):
     metrics = pedestrian_metrics(CONFIG, Oracle(), people._replace(truth=None))
-    assert set(metrics) == {"distinctness", "extent"}
+    assert set(metrics) == {"parts", "distinctness", "extent"}
+
+
+def test_unsupervised_parts_are_matched_to_labels_without_truth_too(people):
+    swapped = people._replace(labels=people.labels.flip(1), truth=None)
+    assert pedestrian_metrics(replace(CONFIG, **WITHOUT_LABELS), Oracle(), swapped)["parts"] == [
+        1,
+        0,
+    ]
 
 
 def test_the_best_window_is_where_the_map_is_highest(store):

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from ssn3d.config import SCALES, RunConfig, StudyConfig
+from ssn3d.config.ssn_only import WITHOUT_LABELS
 from ssn3d.datasets.identity import digest
 from ssn3d.paper import claim_list, claims, report
 from ssn3d.paper.claims import FAILS, HOLDS, MISSING, UNDECIDED, Finding
 from ssn3d.synthetic.walkers.protocol import PROFILES
 
 SEEDS = range(3)
-UNSUPERVISED = {"strategy": "unsupervised", "labelled_steps": 0, "steps": 4}
+UNSUPERVISED = WITHOUT_LABELS | {"steps": 4}
 """Pedestrians at smoke scale: as many steps as with labels and without."""
 
 
@@ -376,15 +377,15 @@ def test_pedestrians_are_judged_by_people_and_by_spread():
         for changes, spread in (({}, steady), (UNSUPERVISED, shaky))
     ]
     findings = judge(runs)
-    assert of(findings, "accurate")["Pedestrian 128"].effect == pytest.approx(25)
-    assert of(findings, "more-accurate")["Pedestrian 128"].effect == 0
-    assert of(findings, "steadier-frames")["Pedestrian 128"].effect == pytest.approx(20)
-    assert of(findings, "steadier-people")["Pedestrian 128"].verdict == FAILS
+    assert of(findings, "accurate")["small backbone"].effect == pytest.approx(25)
+    assert of(findings, "more-accurate")["small backbone"].effect == 0
+    assert of(findings, "steadier-frames")["small backbone"].effect == pytest.approx(20)
+    assert of(findings, "steadier-people")["small backbone"].verdict == FAILS
 
 
 def test_labels_alone_are_not_semi_supervision():
     runs = [pedestrians([1.0], [0.0], {}, seed=s, steps=0) for s in SEEDS]
-    assert found(runs, "accurate")["Pedestrian 128"].verdict == MISSING
+    assert found(runs, "accurate")["small backbone"].verdict == MISSING
 
 
 def test_paintings_are_compared_with_other_parts_and_with_the_untrained_network():

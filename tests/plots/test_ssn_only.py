@@ -1,5 +1,8 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
 from ssn3d.plots import ssn_only, style
@@ -52,6 +55,17 @@ def test_a_part_with_fewer_windows_leaves_its_row_short(pictures, middles, tmp_p
     assert len(shown) == 4 + 7
     [file] = style.save(figure, tmp_path / "amber", vector=False)
     assert imread(file).shape[2] == 4
+
+
+def test_long_names_of_parts_are_broken_into_lines_and_do_not_overlap(pictures):
+    parts = ["left shoe with red laces", "right elbow", "hat"]
+    figure = ssn_only.parts_apart(pictures, np.full((4, 3, 3, 4), 1 / 12), parts, list("abcd"))
+    titles = [axis.title for axis in figure.axes[1:4]]
+    assert titles[0].get_text().split() == parts[0].split()
+    assert titles[1].get_text() == parts[1]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [title.get_window_extent(renderer) for title in titles]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_attention_has_a_row_a_person_and_a_column_a_part(pictures):

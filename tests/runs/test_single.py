@@ -4,6 +4,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -183,6 +184,23 @@ def test_a_hit_says_once_if_the_run_was_made_elsewhere(tiny_config, store, told,
     runs.load_or_train(others)
     [warning] = [line for line in told.messages if "elsewhere" in line]
     assert "here another processor" in warning
+
+
+def test_a_run_on_timm_tells_its_version_and_a_run_that_does_not_is_no_stranger(
+    tiny_config, store, told, monkeypatch
+):
+    pytest.importorskip("timm")
+    config = replace(tiny_config, backbone="timm:tf_efficientnet_lite0")
+    run = runs.load_or_train(config)
+    versions = run.made["versions"]
+    assert versions["timm"] == version("timm")
+    monkeypatch.setattr(runs.store, "read", lambda folder: run)
+    del versions["timm"]  # as in runs that were made before it was kept
+    runs.load_or_train(config)
+    assert "elsewhere" not in told.text
+    versions["timm"] = "0"
+    runs.load_or_train(config)
+    assert "timm 0, here" in told.text
 
 
 def test_an_unknown_aggregator_is_refused_before_any_work(tiny_config, store):

@@ -138,6 +138,24 @@ def test_a_network_on_a_backbone_of_timm_comes_back_without_its_weights(
     assert torch.equal(again.features(frames), network.features(frames))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        ({}, "rendered data only", "ImageNet"),
+        ({"backbone": "resnet34", "pretrained": True}, "started from ImageNet", "seen rendered"),
+        ({"dataset": "folder", "source": "real"}, "pictures of real people", "rendered data only"),
+    ],
+)
+def test_the_card_says_what_the_network_has_seen(
+    folder, tiny_config, trained, changes, said, unsaid
+):
+    config = replace(tiny_config, **changes)
+    store.write(folder, config, *trained, METRICS, MADE)
+    card = (folder / store.CARD).read_text()
+    assert said in card
+    assert unsaid not in card
+
+
 @pytest.mark.parametrize("where", [0, -1])
 def test_changed_weights_are_noticed(folder, where):
     content = bytearray((folder / store.WEIGHTS).read_bytes())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ssn3d.config import StudyConfig
+from ssn3d.config.ssn_only import WITHOUT_LABELS
 from ssn3d.models.ssn import SSN
 from ssn3d.training import ssn_only
 
@@ -135,7 +136,7 @@ def test_batches_go_through_all_pictures_before_any_comes_again():
     [
         ({"parts": 3}, "the labels name 2 parts, but parts is 3; set parts=2"),
         ({"steps": 5}, "every picture is labelled"),
-        ({"study": "random_maps", "strategy": "unsupervised", "labelled_steps": 0}, "no pictures"),
+        (WITHOUT_LABELS | {"study": "random_maps"}, "no pictures"),
     ],
 )
 def test_material_that_does_not_fit_is_refused(squares, change, message):

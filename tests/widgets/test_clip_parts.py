@@ -73,7 +73,7 @@ def test_supervised_parts_are_where_the_estimator_says(tiny_config, tiny_split, 
 
 def test_supervised_runs_need_points(tiny_config, tiny_split, trained):
     config = replace(tiny_config, strategy="supervised")
-    with pytest.raises(ValueError, match=r"this tracklet has none; add them \(points.npz\)"):
+    with pytest.raises(ValueError, match=r"this tracklet has none; add them \(`ssn3d label`"):
         parts_in_clip(config, trained[0], replace(tiny_split.query[0], points=None), 0)
 
 
