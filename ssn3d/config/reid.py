@@ -60,6 +60,8 @@ class RunConfig(Settings):
     parts: int = 9
     """N: "head, body, crotch, left and right elbows, knees and feet"."""
     window: int = 3
+    padding: Literal["same", "valid"] = "same"
+    """Whether a window may reach over the border of the map, where zeros surround it."""
     hidden: int = 512
     """K of the attention classifier."""
     shared: bool = True

@@ -114,11 +114,13 @@ class SSN(nn.Module):
                 f"SSN has {self.frames} classifiers, one for each frame position, but the clips "
                 f"have {t} frames; cut snippets of {self.frames} frames, or share the classifier"
             )
-        # the frames of each classifier: all, or only the one in its position
-        chosen = [slice(None)] if self.frames is None else [slice(i, i + 1) for i in range(t)]
+        if self.frames is None:
+            return self._find(self.classifiers[0], features, points)
         found = [
-            self._find(classifier, features[:, some], None if points is None else points[:, some])
-            for classifier, some in zip(self.classifiers, chosen, strict=True)
+            self._find(
+                classifier, features[:, i : i + 1], None if points is None else points[:, i : i + 1]
+            )
+            for i, classifier in enumerate(self.classifiers)
         ]
         return Parts(*(torch.cat(field, dim=1) for field in zip(*found, strict=True)))
 

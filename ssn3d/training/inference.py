@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
@@ -74,6 +75,8 @@ def find_parts_of(
 ) -> Parts | None:
     """Find the parts in b clips of equal length, on the CPU; None if the network knows no parts.
 
+    Maps cover the whole frame: where "valid" windows have none at the border, they are 0.
+
     Args:
         config: see `find_parts`.
         model: see `find_parts`.
@@ -87,7 +90,11 @@ def find_parts_of(
         frames, points = load_clips(config, clips)
         points = None if points is None else points.to(device)
         parts = model.eval()(frames.to(device), points).parts
-    return None if parts is None else Parts(*(field.cpu() for field in parts))
+    if parts is None:
+        return None
+    maps, features, logits = (field.cpu() for field in parts)
+    edge = config.window // 2 if config.padding == "valid" else 0
+    return Parts(F.pad(maps, [edge] * 4), features, logits)
 
 
 def classify_points(

@@ -47,6 +47,7 @@ def build(config: RunConfig) -> ReID:
     settings = {
         "parts": config.parts,
         "window": config.window,
+        "padding": config.padding,
         "hidden": config.hidden,
         "frames": None if config.shared else config.clip_frames,
         "width": config.block_width,

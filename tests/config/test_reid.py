@@ -25,6 +25,7 @@ OTHER = {
     "stride": 8,
     "parts": 6,
     "window": 5,
+    "padding": "valid",
     "hidden": 64,
     "shared": False,
     "block": "plain",
