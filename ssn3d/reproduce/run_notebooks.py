@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 from typing import Any, NamedTuple
 
 import nbformat
@@ -219,8 +220,33 @@ def _shared_workers(accelerator: bool, say: Callable[[str], None]) -> Iterator[d
         yield {}
         return
     with many.connected(address) if address else many.local_workers(CPU_COUNT) as client:
-        client.subscribe_topic(many.NEWS, lambda event: say(f"  {event[1]}"))
+        client.subscribe_topic(many.NEWS, _progress(say, len(client.scheduler_info()["workers"])))
         yield {"SSN3D_CLUSTER": client.scheduler.address}
+
+
+def _progress(
+    say: Callable[[str], None], workers: int
+) -> Callable[[tuple[float, Mapping[str, Any]]], None]:
+    """What tells of each run that workers train, and how long the others will take.
+
+    The others are those that a notebook has asked for by then.
+    """
+    asked: set[str] = set()
+    seconds: dict[str, float] = {}
+
+    def tell(event: tuple[float, Mapping[str, Any]]) -> None:
+        news = event[1]
+        asked.update(news.get("asked", ()))
+        if "made" not in news:
+            return
+        seconds[news["made"]] = news["seconds"]
+        left = len(asked - seconds.keys()) * mean(seconds.values()) / workers / 60
+        say(
+            f"  MISS {news['made']} ({news['seconds']:.0f} s); {len(seconds)} of "
+            f"{len(asked | seconds.keys())} trainings, about {left:.0f} minutes for the others"
+        )
+
+    return tell
 
 
 def _kernel_environment(figures: Path, scratch: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ WAIT = 20
 RETRIES = 2
 """How often dask repeats a training that failed."""
 NEWS = "ssn3d"
-"""Topic under which workers report, as events of dask, each run that they have trained."""
+"""Topic of dask's events: the names of runs that are asked for, and each run that was trained."""
 ENVIRONMENT = {
     "OMP_NUM_THREADS": 1,
     # Freed memory is kept, as every step needs as much again.  With dask's own setting, which
@@ -91,6 +91,8 @@ def sweep(
         tqdm(total=len(everything), desc="training", unit="run", disable=silent) as bar,
         _workers(client, everything, tasks) as found,
     ):
+        if found:
+            found.log_event(NEWS, {"asked": [identify(config) for config in everything]})
         # data, then what others start from: no worker waits while another one makes it
         _render(found, everything)
         here = partial(load_or_train, device=device)
@@ -307,4 +309,4 @@ def _train(config: Settings, device: torch.device | str) -> None:
     run = load_or_train(config, device=device)
     if known is None:
         seconds = sum(run.made["seconds"].values())
-        get_worker().log_event(NEWS, f"MISS {run.id} ({seconds:.0f} s)")
+        get_worker().log_event(NEWS, {"made": run.id, "seconds": seconds})
