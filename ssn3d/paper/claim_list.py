@@ -385,7 +385,7 @@ def _random_maps(usual: StudyConfig, numbers: Sequence[int]) -> Iterator[Claim]:
     )
 
     def maps(distribution: str, parts: int) -> dict[str, Any]:
-        more = {"steps": 3 * usual.steps // 2} if distribution == "ones" else {}
+        more = {"steps": -(-usual.steps // 5)} if distribution == "ones" else {}
         return {"distribution": distribution, "parts": parts, **more}
 
     yield claim(
