@@ -82,7 +82,7 @@ def load(root: Path) -> dict[str, Points]:
     """Read what `save` wrote: the points of each tracklet under its first frame.
 
     Returns:
-        {} where there is no file.
+        In 32 bits, also where another program has stored more or fewer; {} where there is no file.
 
     Raises:
         ValueError: the file is damaged.
@@ -124,7 +124,10 @@ def _points(archive: NpzFile) -> dict[str, Points]:
                 f"expected {name} of kind {kind!r} and shape {wanted}, got {array.dtype} of "
                 f"{array.shape}"
             )
-        fields.append(torch.from_numpy(array).split(lengths))
+        native = array.astype(
+            bool if kind == "b" else np.float32
+        )  # numpy's own floats have 64 bits
+        fields.append(torch.from_numpy(native).split(lengths))
     return dict(zip(archive["first_frame"].tolist(), map(Points, *fields), strict=True))
 
 
