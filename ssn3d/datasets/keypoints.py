@@ -124,10 +124,9 @@ def _points(archive: NpzFile) -> dict[str, Points]:
                 f"expected {name} of kind {kind!r} and shape {wanted}, got {array.dtype} of "
                 f"{array.shape}"
             )
-        native = array.astype(
-            bool if kind == "b" else np.float32
-        )  # numpy's own floats have 64 bits
-        fields.append(torch.from_numpy(native).split(lengths))
+        # other programs store floats of 64 bits, or in another order of bytes
+        stored = array.astype(bool if kind == "b" else np.float32)
+        fields.append(torch.from_numpy(stored).split(lengths))
     return dict(zip(archive["first_frame"].tolist(), map(Points, *fields), strict=True))
 
 
