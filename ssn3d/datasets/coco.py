@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from reprlib import repr as shortened
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
@@ -132,6 +133,25 @@ def file_name(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
+def under_names(known: Collection[str], labels: Labels) -> Labels:
+    """The same labels under the names of files that are spelt so but for their code points.
+
+    Unicode has two ways to write é, which look the same; macOS and its tools prefer the longer one.
+
+    Args:
+        known: names of the pictures that are there.
+        labels: what a file has.
+    """
+    spelt = {normalize("NFC", name): name for name in known}
+
+    def as_known(name: str) -> str:
+        return name if name in known else spelt.get(normalize("NFC", name), name)
+
+    points = {as_known(name): found for name, found in labels.points.items()}
+    sizes = labels.sizes and {as_known(name): size for name, size in labels.sizes.items()}
+    return labels._replace(points=points, sizes=sizes)
+
+
 def names_missing_from(known: Collection[str], labels: Labels) -> str | None:
     """Which labelled names are not `known`, in words for a message; None if all are.
 
@@ -200,7 +220,8 @@ def _content(document: Any) -> Content:
     if isinstance(document, list):
         raise ValueError(
             "expected an object with images, annotations and categories, got a list, as estimators "
-            "write their results; give the file in which a tool keeps its labels"
+            "write their results and Label Studio its own JSON; give the file in which a tool "
+            'keeps its labels, or export them as "COCO Keypoints"'
         )
     category = _category(document)
     parts = category["keypoints"]
@@ -213,7 +234,8 @@ def _content(document: Any) -> Content:
         if key in names or name in images:
             raise ValueError(
                 f"image {name!r}: expected an id and a name of its own, got one twice; remove one "
-                "of the two images, and its annotations"
+                "of the two images, and its annotations; or if they lie in different folders, "
+                "write these into file_name too"
             )
         names[key], images[name] = name, image
 

@@ -130,7 +130,10 @@ def _names(folder: Path, what: str) -> tuple[str, ...]:
         got = min(other, default="none")
         if not other and (skipped := skipped_files([folder])):
             got = f"none, but {skipped[0].name}"
-        raise ValueError(f"{folder}: expected {what}, got {got}; restore or move it, as in\n{TREE}")
+        remedy = "restore or move it"
+        if what == "images" and folders:
+            remedy += ", or give the folder below if ROOT is one too high"
+        raise ValueError(f"{folder}: expected {what}, got {got}; {remedy}, as in\n{TREE}")
     return tuple(sorted(wanted, key=_natural))
 
 

@@ -5,6 +5,7 @@ The split file numbers people by their place in the sorted folders, not by their
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -214,11 +215,13 @@ def _read_split(
         half = len(names) // 2
         train, test = (names[half:], names[:half]) if test_first else (names[:half], names[half:])
     unknown = sorted({*train, *test} - set(people))
-    twice = sorted(set(train) & set(test))
+    twice = [name for name, times in Counter([*train, *test]).items() if times > 1]
     if unknown or twice:
+        both = "in both" if {*twice} & {*train} & {*test} else "twice"
         raise ValueError(
-            f"{path}, split {split}: expected folders of people, each in train or in test, got "
-            + (f"{unknown[0]}, which is no folder" if unknown else f"{twice[0]} in both")
+            f"{path}, split {split}: expected folders of people, each once in train or in test, "
+            "got "
+            + (f"{unknown[0]}, which is no folder" if unknown else f"{min(twice)} {both}")
             + "; take the file and the images from one copy of the data set"
         )
     return train, test
@@ -242,7 +245,8 @@ def _write_splits(root: Path, test: list[bool]) -> None:
 
 def _check_split(split: int, splits: int, path: Path) -> None:
     if not 0 <= split < splits:
-        raise ValueError(f"split: expected 0 to {splits - 1} of {path}, got {split}")
+        has = f"0 to {splits - 1} of {path}" if splits else f"one of {path}, which is empty"
+        raise ValueError(f"split: expected {has}, got {split}; choose another, or copy it anew")
 
 
 def _read_positions(path: Path, people: int) -> list[list[int]]:
@@ -280,6 +284,8 @@ def _halves(train: list[Any], test: list[Any], people: list[str]) -> tuple[list[
     only where they are those of all folders.
     """
     named = [*train, *test]
+    if not isinstance(train, list) or not isinstance(test, list):
+        raise TypeError("something else than two lists of folders")
     for name in named:
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise TypeError(f"{name!r:.40} is no name")

@@ -6,6 +6,7 @@ the same pixels of a JPEG file in about half the time, but takes seconds to impo
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -89,12 +90,18 @@ def read_image(path: Path) -> Tensor:
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Height and width of what `read_image` gives, from the first bytes of a file."""
-    with Image.open(path) as image:
+    """Height and width of what `read_image` gives, from the first bytes of a file.
+
+    Raises:
+        FileNotFoundError: as in `read_image`.
+        ValueError: as in `read_image`, but for damage behind the first bytes.
+    """
+    with _errors_named(path), Image.open(path) as image:
+        _check_size(image)
         width, height = image.size
         # Pillow has turned the size of a TIFF file already
         sideways = _turn(image) in SIDEWAYS and image.format != "TIFF"
-    return (width, height) if sideways else (height, width)
+        return (width, height) if sideways else (height, width)
 
 
 def list_pictures(folder: Path, limit: int | None = None) -> list[str]:
@@ -172,23 +179,32 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _decoded(path: Path) -> Image.Image:
     """An image file as RGB, upright, on white; with the file's name in every error."""
-    content = b""
-    try:
+    with _errors_named(path):
         content = path.read_bytes()  # at once: Pillow asks a file for dozens of small pieces
         with Image.open(BytesIO(content)) as image:
-            if image.width * image.height > LARGEST:
-                raise ValueError(
-                    f"expected at most {LARGEST} pixels, got {image.width} x {image.height}"
-                )
+            _check_size(image)
             image.load()
             picture, turn = _eight_bits(image, path.parent), _turn(image)
             return _on_white(picture if turn is None else picture.transpose(turn))
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > LARGEST:
+        raise ValueError(f"expected at most {LARGEST} pixels, got {image.width} x {image.height}")
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """Whatever Pillow raises at a file becomes an error that names it."""
+    try:
+        yield
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # decoders raise all kinds when a file is damaged
         why = str(error)
         if isinstance(error, UnidentifiedImageError):  # its text names the bytes in memory
-            heic = content[4:8] == b"ftyp"
+            with path.open("rb") as file:
+                heic = file.read(8)[4:] == b"ftyp"
             why = "it is HEIC or a film" if heic else "its kind cannot be identified"
         raise ValueError(
             f"{path} is not a readable image ({why}); copy the file anew from its source, or "

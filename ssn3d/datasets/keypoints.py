@@ -139,7 +139,7 @@ def load(root: Path) -> dict[str, Points]:
     """Read what `save` wrote: the points of each tracklet under its first frame.
 
     Returns:
-        {} where there is no file.
+        In 32 bits, also where another program has stored more or fewer; {} where there is no file.
 
     Raises:
         ValueError: the file is damaged.
@@ -181,7 +181,9 @@ def _points(archive: NpzFile) -> dict[str, Points]:
                 f"expected {name} of kind {kind!r} and shape {wanted}, got {array.dtype} of "
                 f"{array.shape}"
             )
-        fields.append(torch.from_numpy(array).split(lengths))
+        # other programs store floats of 64 bits, or in another order of bytes
+        stored = array.astype(bool if kind == "b" else np.float32)
+        fields.append(torch.from_numpy(stored).split(lengths))
     return dict(zip(archive["first_frame"].tolist(), map(Points, *fields), strict=True))
 
 

@@ -19,6 +19,7 @@ from .clips import resized
 from .images import read_image
 from .keypoints import PARTS, POINTS_FILE, load, save
 from .openpose import (
+    MAX_CONFIDENCE,
     MIN_CONFIDENCE,
     Layout,
     centrality,
@@ -193,13 +194,15 @@ def _clicks(source: Path, home: Path, frames: Tracklets) -> dict[str, Tensor]:
     if missing := [part for part in PARTS if part not in labels.parts]:
         raise ValueError(
             f"{source}: expected key points called {', '.join(PARTS)}, got none called "
-            f"{', '.join(missing)}; label these parts"
+            f"{', '.join(missing)}, but {', '.join(labels.parts)}; label these parts, or call them "
+            "so in categories"
         )
     if not any(points.isfinite().any() for points in labels.points.values()):
         raise ValueError(
             f"{source}: expected labels of frames, got none with a visible key point; label some"
         )
     names = {frame.relative_to(home).as_posix() for own in frames.values() for frame in own}
+    labels = coco.under_names(names, labels)
     if wrong := coco.names_missing_from(names, labels):
         if names.isdisjoint(labels.points):
             raise ValueError(f"{source}: {wrong}")
@@ -267,12 +270,19 @@ def _openpose_parts(
             f"{some} {min(there.values())}: expected people in these files, got none in any; see "
             "whether the frames show people, and run OpenPose on larger ones"
         )
-    some += f" {there[shown[0]]}:"
     found, within = torch.stack(people), torch.tensor(sizes)
+    # if points lie outside, the frame that has the one farthest out is the most telling
+    farthest = (found[..., :2] / within[:, None]).where(found[..., 2:] > 0, 0).clamp(min=1)
+    some += f" {there[shown[int(farthest.amax((1, 2)).argmax())]]}:"
     if (surest := float(found[..., 2].max())) < MIN_CONFIDENCE:
         raise ValueError(
             f"{some} expected key points of a confidence from {MIN_CONFIDENCE}, got at most "
             f"{surest:.2g}; run OpenPose on larger or sharper frames"
+        )
+    if surest > MAX_CONFIDENCE:
+        raise ValueError(
+            f"{some} expected confidences of 0 to 1, got up to {surest:.4g}, so that nothing says "
+            "which key points were found; divide them by the largest that the estimator gives"
         )
     try:
         order = order_of(found, order)

@@ -130,12 +130,17 @@ def check_links(root: Path) -> None:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder or a link to one; a ValueError for a link that cannot be followed."""
+    """Whether it is a folder or a link to one; a ValueError if it is neither that nor a file."""
     try:
         folder = entry.is_dir()
-        ends = folder or not entry.is_symlink() or Path(entry.path).exists()
+        ends = folder or entry.is_file() or Path(entry.path).exists()
     except OSError:  # a link to itself
-        ends = False
+        folder = ends = False
+    if ends and not folder and not entry.is_file():
+        raise ValueError(
+            f"{entry.path}: expected a file or folder, got a pipe, socket or device, which cannot "
+            "be read as a file; remove it"
+        )
     if not ends:
         raise ValueError(
             f"link {entry.path}: expected it to lead to a file or folder, but it leads nowhere or "

@@ -152,7 +152,7 @@ def read_info(folder: Path) -> Info:
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is no list of the expected shape, or the query rows are not in the list,
-            show nobody or count from 0.
+            are there twice, show nobody or count from 0.
     """
     train = _read_rows(folder / "tracks_train_info.mat")
     test = _read_rows(folder / "tracks_test_info.mat")
@@ -168,6 +168,11 @@ def read_info(folder: Path) -> Info:
         raise ValueError(
             f"{path}: expected rows 1 to {len(test)} of tracks_test_info.mat, got {min(query) + 1} "
             f"to {max(query) + 1}; {remedy}"
+        )
+    if twice := [row for row, times in Counter(query).items() if times > 1]:
+        raise ValueError(
+            f"{path}: expected each row of tracks_test_info.mat once, got row {min(twice) + 1} "
+            f"{query.count(min(twice))} times; {remedy}"
         )
     nobody = [row for row in query if test[row].person <= DISTRACTOR]
     if nobody or _counted_from_zero(query, test):

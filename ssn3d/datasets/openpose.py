@@ -39,6 +39,9 @@ ORDERS: dict[Layout, list[str]] = {
 """The key points of every layout, in the order in which estimators write them."""
 MIN_CONFIDENCE = 0.3
 """Key points that OpenPose is less sure of are missing."""
+MAX_CONFIDENCE = 2
+"""OpenPose goes little beyond 1, where it interpolates, and COCO's mark of a visible point is 2;
+more are per cent, or no probabilities."""
 BY_NUMBER: dict[int, Layout] = {25: "body25", 18: "coco18", 17: "coco17"}
 """Which layout a file has that does not say it. `pose_check` finds BODY-25B from a whole set."""
 

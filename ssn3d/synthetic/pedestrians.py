@@ -275,6 +275,7 @@ def _save(folder: Path, names: list[str], frames: Tensor, points: Tensor) -> Non
 
 def _rows(labels: coco.Labels, names: list[str], source: Path) -> Tensor:
     """The points [k n 2] of pictures, NaN where `source` has none."""
+    labels = coco.under_names(names, labels)
     if wrong := coco.names_missing_from(names, labels):
         raise ValueError(f"{source}: {wrong}")
     rows = torch.full((len(names), len(labels.parts), 2), torch.nan)

@@ -5,6 +5,7 @@ import math
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 import torch
@@ -168,7 +169,10 @@ KEYPOINTS = ("annotations", 0, "keypoints")
         ("{", "line 1"),
         ("", "line 1"),
         ("[" * 100_000, "recursion"),
-        ("[]", "expected an object with images, .* got a list, as estimators write"),
+        (
+            "[]",
+            "expected an object with images, .* got a list, as estimators write .* Label Studio",
+        ),
         ("7", "the document: expected an object"),
         ("9" * 5000, "digits"),
         (changed("images", to=...), "'images' as list, got None"),
@@ -383,3 +387,17 @@ def check(path: Path) -> None:
     for name, known in labels.points.items():
         assert isinstance(name, str) and known.shape == (len(labels.parts), 2)
         assert (known.isnan() | ((known >= 0) & (known <= 1))).all()
+
+
+def test_labels_are_found_under_the_names_that_files_have():
+    long, short = (normalize(form, "é/1.png") for form in ("NFD", "NFC"))
+    assert long != short
+    at = points((0.5, 0.5))
+    for known, written in ((long, short), (short, long), (short, short)):
+        sizes = {written: (2.0, 1.0)}
+        labels = coco.under_names([known], Labels(["head"], {written: at, "b.png": at}, sizes))
+        assert labels.points.keys() == {known, "b.png"}
+        assert labels.sizes == {known: (2.0, 1.0)}
+    both = coco.under_names([long, short], Labels(["head"], {long: at, short: 0 * at}))
+    assert torch.equal(both.points[long], at)
+    assert torch.equal(both.points[short], 0 * at)

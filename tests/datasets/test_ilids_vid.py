@@ -118,6 +118,9 @@ def test_the_mat_goes_before_a_splits_json(split, root):
         ([{"train": ["person001"], "test": ["person003"]}], "person003, which is no folder"),
         ([{"train": ["person001"], "test": ["person001"]}], "person001 in both"),
         ([{"train": ["person001"], "test": []}], "empty query"),
+        ([{"train": ["person001"] * 2, "test": ["person002"]}], "each once .*person001 twice"),
+        ([{"train": "person001", "test": "person002"}], "two lists of folders"),
+        ([], "expected one of .*, which is empty, got 0; .*copy it anew"),
         (
             [{"train": [["person001"]], "test": [1]}],
             r"expected a list of.*\['person001'\] is no name",

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from ssn3d.datasets import images
-from ssn3d.datasets.images import read_folder, read_image, write_image
+from ssn3d.datasets.images import read_folder, read_image, upright_size, write_image
 
 SIZE = {"height": 6, "width": 8}
 
@@ -246,6 +246,20 @@ def test_a_damaged_picture_is_named(tmp_path, ending, damage):
     for read in (read_image, read_image):
         with pytest.raises(ValueError, match=said):
             read(path)
+    if damage != "cut":  # which the first bytes do not tell
+        with pytest.raises(ValueError, match=said):
+            upright_size(path)
+
+
+def test_the_size_of_a_picture_that_claims_to_be_enormous_is_refused(tmp_path):
+    path = tmp_path / "a.png"
+    put(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.png is not a readable image"):
+        upright_size(path)
 
 
 def test_the_largest_picture_that_fits_is_below_the_limit_of_pillow(tmp_path, monkeypatch):
@@ -254,5 +268,6 @@ def test_the_largest_picture_that_fits_is_below_the_limit_of_pillow(tmp_path, mo
     put(tmp_path / "a.png", size=(8, 6))
     put(tmp_path / "larger" / "a.png", size=(7, 7))
     assert read_image(tmp_path / "a.png").shape == (3, 6, 8)
-    with pytest.raises(ValueError, match="at most 48 pixels, got 7 x 7"):
-        read_image(tmp_path / "larger/a.png")
+    for read in (read_image, upright_size):
+        with pytest.raises(ValueError, match="at most 48 pixels, got 7 x 7"):
+            read(tmp_path / "larger/a.png")

@@ -238,6 +238,21 @@ def test_arrays_stored_column_by_column_are_read_as_they_were(tracklet, tmp_path
         torch.testing.assert_close(value, field, rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("kind", ["<f8", ">f8", ">f4", "<f2"])
+def test_floats_of_another_program_become_32_bits(tracklet, tmp_path, kind):
+    points = tracklet(4, 1, points=True).points
+    keypoints.save({"1.png": points}, tmp_path)
+    path = tmp_path / keypoints.POINTS_FILE
+    with np.load(path) as stored:
+        others = {
+            n: stored[n].astype(kind) if n in ("estimated", "truth") else stored[n] for n in stored
+        }
+    np.savez(path, **others)
+    for field, value in zip(points, keypoints.load(tmp_path)["1.png"], strict=True):
+        assert value.dtype == field.dtype
+        torch.testing.assert_close(value, field, rtol=0, atol=1e-3, equal_nan=True)
+
+
 def test_an_array_too_large_is_refused(tracklet, tmp_path, monkeypatch):
     keypoints.save({"1.png": tracklet(1, 1, points=True).points}, tmp_path)
     monkeypatch.setattr(keypoints, "LARGEST", 300)

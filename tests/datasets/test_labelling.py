@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -279,9 +280,11 @@ def test_files_in_any_known_order_give_the_same_points(root, tmp_path, layout):
 
 
 UNSURE = walker("body25", width=16, height=32) * torch.tensor([1, 1, 0.2])
+CERTAIN = walker("body25", width=16, height=32) * torch.tensor([1, 1, 100])
 PEOPLE = {  # what OpenPose found -> what is said of it
     r"such as .*_keypoints\.json: expected people in these files, got none": (torch.empty(0),),
     r"expected key points of a confidence from 0\.3, got at most 0\.18": (UNSURE,),
+    r"expected confidences of 0 to 1, got up to 90": (CERTAIN,),
     r"expected 25 key points as in .*, got 18": tuple(
         walker(layout, width=16, height=32) for layout in ("body25", "coco18")
     ),
@@ -295,6 +298,27 @@ def test_a_set_that_cannot_be_right_is_refused_before_anything_is_written(root, 
     with pytest.raises(ValueError, match=rf"(?s){message}.*; \w"):
         label(split, root, tmp_path / "poses")
     assert not list(root.rglob(POINTS_FILE))
+
+
+def test_of_frames_with_two_scales_one_of_the_larger_is_named(root, tmp_path):
+    right, wrong = (walker("coco18", width=16 * k, height=32 * k) for k in (1, 3))
+    split = write_people(root, tmp_path / "poses", right, wrong)
+    with pytest.raises(ValueError, match=rf"such as .*{split.train[0].frames[1].stem}_keypoints"):
+        label(split, root, tmp_path / "poses")
+
+
+def test_labels_that_spell_accents_with_other_code_points_are_read(tmp_path, tracklet):
+    people = [tracklet(person, camera) for person in (1, 2, 3, 4) for camera in (1, 2)]
+    folder.write(Split(people[:4], people[4::2], people[4:]), tmp_path)
+    for person in tmp_path.glob("person*"):
+        person.rename(tmp_path / normalize("NFD", f"é{person.name[-1]}"))
+    (tmp_path / folder.SPLIT_FILE).unlink()
+    split, labels = folder.read(tmp_path), tmp_path / "labels.json"
+    name = normalize("NFC", split.train[0].frames[0].relative_to(tmp_path).as_posix())
+    at = torch.full((len(PARTS), 2), 0.5)
+    coco.write(coco.Labels(list(PARTS), {name: at}), labels, {name: (32, 16)})
+    label(split, tmp_path, labels)
+    assert folder.read(tmp_path).train[0].points.visible[0].all()
 
 
 def test_an_order_is_for_openpose_only(root):
@@ -381,7 +405,9 @@ def test_what_the_annotator_wrote_is_what_semi_supervised_training_sees(root):
 def test_labels_of_other_parts_are_refused_before_anything_is_written(root):
     split, labels = ilids_vid.read(root), root / "labels.json"
     coco.write(coco.Labels(["hat"], {}), labels, {})
-    with pytest.raises(ValueError, match=r"labels.json: expected .* got none called head"):
+    with pytest.raises(
+        ValueError, match=r"labels.json: expected .* got none called head.*, but hat; .*call"
+    ):
         label(split, root, labels)
     assert not list(root.rglob(POINTS_FILE))
 

@@ -1,5 +1,6 @@
 """What the layouts share, tested once for each of them."""
 
+import os
 import pickle
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssn3d.datasets import dukemtmc, folder, ilids_vid, mars
-from ssn3d.datasets.layout import check_links, check_writable
+from ssn3d.datasets.layout import check_links, check_writable, list_images
 from ssn3d.datasets.tracklets import Split, Tracklet, load_frames
 
 
@@ -207,6 +208,13 @@ def test_a_link_back_to_a_folder_above_is_refused(layout, root):
     (root / layout.people / "0777").symlink_to(root)
     with pytest.raises(ValueError, match=r"link .*0777: .* leads back to .*; remove the link"):
         check_links(root)
+
+
+def test_a_pipe_is_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "1.png")
+    for look in (check_links, list_images):
+        with pytest.raises(ValueError, match=r"1\.png: expected a file or folder, got a pipe"):
+            look(tmp_path)
 
 
 @FOLDERS_OF_PEOPLE

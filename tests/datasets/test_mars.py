@@ -276,7 +276,12 @@ def test_a_damaged_list_is_named(root):
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [([[0, 5]], "got 0 to 5"), ([[5, 10]], "rows 1 to 9"), (np.ones((2, 2)), r"\(1, queries\)")],
+    [
+        ([[0, 5]], "got 0 to 5"),
+        ([[5, 10]], "rows 1 to 9"),
+        (np.ones((2, 2)), r"\(1, queries\)"),
+        ([[5, 6, 8, 9, 6]], "each row .* once, got row 6 2 times"),
+    ],
 )
 def test_wrong_queries_are_explained(root, query, said):
     scipy.io.savemat(root / "info/query_IDX.mat", {"query_IDX": np.array(query)})

@@ -103,7 +103,8 @@ def test_papermill_may_give_a_list_as_a_number_and_a_number_as_a_text(smoke, tmp
     source = ROOT / "notebooks" / "06_random_data.ipynb"
     options = ("-p", "scale", "smoke", "-p", "numbers", "9", "-r", "seeds", "1")
     arguments = (tmp_path / "out.ipynb", "--no-progress-bar", *options)
-    run("papermill", source, *arguments, environment=smoke, folder=source.parent)
+    own = smoke | {"SSN3D_FIGURES": str(tmp_path / "figures")}
+    run("papermill", source, *arguments, environment=own, folder=source.parent)
 
 
 @each_notebook

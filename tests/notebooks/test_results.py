@@ -90,7 +90,7 @@ def test_parts_are_found_in_ones_own_pictures(figures, pictures):
 
 def test_ones_own_labels_teach_parts_and_nothing_is_said_that_needs_the_truth(figures, pictures):
     outcome = make("05", figures, folder=str(pictures), seeds=1)
-    assert outcome.misses == 4
+    assert outcome.misses == 2 * 5  # backbones, and ways to train
     measures = pd.read_csv(figures / "fig4_pedestrian_128.csv").measure
     assert set(measures) == {"distinctness", "extent"}
     assert "nose" not in (figures / "fig4_pedestrian_128.md").read_text()  # no PCK a part
