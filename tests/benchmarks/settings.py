@@ -20,8 +20,8 @@ from ssn3d.runs import sweep
 BASELINES = ("average", "conv3d")
 SEEDS = (100, 101)
 OTHERS = {"data_seed": 7, "strategy": "unsupervised"}
-FEWEST, MOST = 168, 5376
-"""Steps to begin with, 14 epochs of 12 steps, and to end with."""
+FEWEST, MOST = 350, 11_200
+"""Steps to begin with and to end with."""
 RATES = (5e-4, 1e-3, 2e-3)
 GAIN = 0.02
 """What twice as many steps must add to be worth it, in mAP."""
