@@ -4,9 +4,10 @@
 
 Steps and rate are chosen on average pooling and 3D convolution alone, on rendered sets and seeds
 that no table has: for each set the fewest steps after which twice as many add less than two points
-of mAP, in the mean of both, and the rate with the highest mAP.  The padding without labels is chosen by where
-parts are found and how much of them lies at the border, which no score of re-identification
-decides.  The runs are kept in the run store; settings.md, beside this file, is what came out.
+of mAP, in the mean of both, and the rate with the highest mAP.  The padding without labels is
+chosen by where parts are found and how much of them lies at the border, which no score of
+re-identification decides.  The runs are kept in the run store; settings.md, beside this file, is
+what came out.
 """
 
 from collections.abc import Mapping
