@@ -260,8 +260,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {
         "pretraining_steps": 2500,
         "clips_per_id": 2,
+        # steps and rate: see tests/benchmarks/settings.py
         "epochs": 14,
-        "steps_per_epoch": 25,
+        "steps_per_epoch": 100,
         "learning_rate": 1e-3,
         "decay_every": 10,
     },
