@@ -233,8 +233,8 @@ def over_lambda(
     """Figure 3: scores over lambda, with a column for each data set and a row for each metric.
 
     A line is the mean over seeds, its band reaches from the lowest to the highest. As long as no
-    part is missing, the mean over parts at nine times lambda is the sum at lambda; the dashed line
-    is that of the sum, moved to where the mean should have it.
+    part is missing, the mean over parts at nine times lambda is the sum at lambda; where the mean
+    was measured, the dashed line is that of the sum, moved to where the mean should have it.
 
     Args:
         numbers: a row for each run: dataset, lambda, reduction ("mean" or "sum" of Eq. 4), metrics.
@@ -256,23 +256,26 @@ def over_lambda(
                         (numbers.dataset == dataset) & (numbers.reduction == reduction)
                     ]
                     by_lambda = chosen.groupby("lambda")[metric]
-                    low, mean, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
-                    axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
-                    line = "o-" if reduction == "sum" else "o"
-                    axis.plot(mean.index, mean, line, color=colour, markersize=3, label=reduction)
+                    low, means, high = by_lambda.min(), by_lambda.mean(), by_lambda.max()
+                    axis.fill_between(means.index, low, high, color=colour, alpha=0.2, linewidth=0)
                     if reduction == "sum":
-                        moved = {"color": REDUCTION_COLOURS["mean"], "linestyle": "--"}
-                        axis.plot(9 * mean.index, mean, linewidth=1, zorder=1, **moved)
+                        total = means
+                        axis.plot(total.index, total, "o-", color=colour, markersize=3)
+                    elif len(means):
+                        axis.plot(9 * total.index, total, "--", color=colour, linewidth=1, zorder=1)
+                        axis.plot(means.index, means, "o", color=colour, markersize=3)
                 axis.set_xscale("log")
         for axis, label in zip(axes[:, 0], metrics.values(), strict=True):
             axis.set_ylabel(label)
-        handles, _ = axes[0, 0].get_legend_handles_labels()
-        dashed = Line2D([], [], color=REDUCTION_COLOURS["mean"], linestyle="--", linewidth=1)
-        dotted = Line2D([], [], color="0.6", linestyle=":")
-        labels = ["sum over parts, as printed", "mean", "the sum's, at 9λ", "the paper's λ"]
-        figure.legend(
-            [*handles, dashed, dotted], labels, loc="outside upper center", ncols=len(labels)
-        )
+        colours = REDUCTION_COLOURS
+        lines = {
+            "sum over parts, as printed": {"color": colours["sum"], "marker": "o", "markersize": 3},
+            "mean": {"color": colours["mean"], "marker": "o", "markersize": 3, "linestyle": ""},
+            "the sum's, at 9λ": {"color": colours["mean"], "linestyle": "--", "linewidth": 1},
+            "the paper's λ": {"color": "0.6", "linestyle": ":"},
+        }
+        handles = [Line2D([], [], **line) for line in lines.values()]  # type: ignore[arg-type]
+        figure.legend(handles, [*lines], loc="outside upper center", ncols=len(lines))
     return figure
 
 

@@ -116,6 +116,10 @@ def test_scores_over_lambda_have_a_line_a_reduction_and_mark_the_papers(numbers)
     assert list(ninefold.get_xdata()) == pytest.approx([0.09, 0.9, 9])
     assert list(ninefold.get_ydata()) == list(total.get_ydata())
     assert mean.get_color() != total.get_color()
+    sums = scores.over_lambda(
+        numbers[numbers.reduction == "sum"], {"mars": "MARS"}, {"top1": "top-1"}, {"mars": 0.1}
+    )
+    assert len(sums.axes[0].get_lines()) == 2  # where the mean was not measured
 
 
 def finding(**changes):
