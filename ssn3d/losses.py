@@ -78,6 +78,7 @@ def objective(
     ids: Tensor,
     logits: Tensor | None = None,
     present: Tensor | None = None,
+    own: Tensor | None = None,
     *,
     margin: float,
     ssn_weight: float,
@@ -90,15 +91,18 @@ def objective(
         ids: [b], see `batch_hard_triplet`.
         logits: [f n m], see `ssn_loss`; None for methods that learn no parts.
         present: [f n], see `ssn_loss`.
+        own: scalar, the loss of an aggregator that has one of its own instead of L_SSN.
         margin: m of Eq. (5).
         ssn_weight: lambda, swept in Figure 3.
         reduction: see `ssn_loss`.
 
     Returns:
-        The terms by name: "triplet", "ssn" if there are logits, and "total", the one to minimise.
+        The terms by name: "triplet", "ssn" if there are logits, "own" if there is such a loss, and
+        "total", the one to minimise.
     """
     terms = {"triplet": batch_hard_triplet(embeddings, ids, margin)}
-    if logits is None:
-        return terms | {"total": terms["triplet"]}
-    terms["ssn"] = ssn_loss(logits, present, reduction)
-    return terms | {"total": terms["triplet"] + ssn_weight * terms["ssn"]}
+    of_parts = {} if own is None else {"own": own}
+    if logits is not None:
+        of_parts["ssn"] = ssn_loss(logits, present, reduction)
+    total = terms["triplet"] + ssn_weight * sum(of_parts.values())
+    return terms | of_parts | {"total": total}

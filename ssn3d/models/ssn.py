@@ -23,8 +23,9 @@ class Parts(NamedTuple):
     """[b t n h w] where each part is; sums to 1 over h w (Eq. 2)."""
     features: Tensor
     """[b t n c i j] what each part looks like (Eq. 3)."""
-    logits: Tensor
-    """[b t n m] 2nd round: score of part n as class m, m running over the same parts (Eq. 4)."""
+    logits: Tensor | None
+    """[b t n m] 2nd round: score of part n as class m, m running over the same parts (Eq. 4); None
+    of other networks than the SSN, which have no second round."""
 
 
 class AttentionClassifier(nn.Module):

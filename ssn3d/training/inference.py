@@ -92,9 +92,10 @@ def find_parts_of(
         parts = model.eval()(frames.to(device), points).parts
     if parts is None:
         return None
-    maps, features, logits = (field.cpu() for field in parts)
-    edge = config.window // 2 if config.padding == "valid" else 0
-    return Parts(F.pad(maps, [edge] * 4), features, logits)
+    inside = config.padding == "valid" and parts.logits is not None  # of the SSN alone
+    edge = config.window // 2 if inside else 0
+    maps = F.pad(parts.maps.cpu(), [edge] * 4)
+    return Parts(maps, parts.features.cpu(), None if parts.logits is None else parts.logits.cpu())
 
 
 def classify_points(

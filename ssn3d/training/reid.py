@@ -142,7 +142,7 @@ def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]
         logits, present = None, None
         # Not in the paper: the paper does not say whether L_SSN counts when points replace the
         # attention.  Here it does not: there is no map to train.
-        if output.parts is not None and not supervised:
+        if output.parts is not None and output.parts.logits is not None and not supervised:
             logits = rearrange(output.parts.logits, "b t n m -> (b t) n m")
         if logits is not None and config.strategy == "semi-supervised":
             labels = rearrange(batch.labels, "b l n xy -> (b l) n xy")
@@ -158,6 +158,7 @@ def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]
         torch.as_tensor(batch.person),
         logits,
         present,
+        output.loss,
         margin=config.margin,
         ssn_weight=config.ssn_weight,
         reduction=config.ssn_reduction,
