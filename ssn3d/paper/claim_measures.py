@@ -5,7 +5,11 @@ from math import log
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from ssn3d.datasets.keypoints import PARTS
 from ssn3d.runs import Run
+
+PAIRED = slice(PARTS.index("left elbow"), None)
+"""Parts that come in pairs, left and right."""
 
 
 class Values(NamedTuple):
@@ -41,6 +45,24 @@ def stray_of_frames(run: Run[Any]) -> Values:
     """
     parts = run.metrics.get("parts")
     return _one(100 * parts["spread"]["frames"]) if parts else Values([], [])
+
+
+def distinctness(run: Run[Any]) -> Values:
+    """How little parts overlap, in percent: 100 if no two look at the same cells."""
+    parts = run.metrics.get("parts")
+    return _one(100 * parts["distinctness"]) if parts else Values([], [])
+
+
+def found(run: Run[Any]) -> Values:
+    """Percentage of the visible points that were found (PCK), the mean over parts."""
+    parts = run.metrics.get("parts")
+    return _one(100 * parts["pck"]) if parts else Values([], [])
+
+
+def pairs_found(run: Run[Any]) -> Values:
+    """Percentage of the visible elbows, knees and feet that were found, the mean over these six."""
+    parts = run.metrics.get("parts")
+    return _one(100 * fmean(parts["pck_parts"][PAIRED])) if parts else Values([], [])
 
 
 def final_loss(run: Run[Any]) -> Values:

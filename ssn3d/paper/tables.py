@@ -61,7 +61,8 @@ def over_seeds(
                     "runs": members.run.tolist(),
                 }
             )
-    return pd.DataFrame(entries)
+    columns = [*by, "measure", "mean", "std", "seeds", "values", "runs"]
+    return pd.DataFrame(entries, columns=columns)
 
 
 def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -> pd.DataFrame:
