@@ -1,0 +1,46 @@
+"""How Sphinx builds the site: `make site`.  Nothing is executed, and no page fetches from elsewhere."""
+
+import json
+from pathlib import Path
+
+project = "ssn3d"
+html_title = "SSN3D, reproduced"
+copyright = "the ssn3d developers"  # noqa: A001
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx-mathjax-offline"]
+FIGURES = Path(__file__).parent / "figures"
+# tables are shown on the page of results
+tables = [f"figures/{path.name}" for path in FIGURES.glob("*.md") if path.stem != "claims"]
+exclude_patterns = tables
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_theme_options = {"navigation_with_keys": True}
+html_static_path: list[str] = []
+suppress_warnings = ["myst.xref_missing"]  # tests/browser follows every link
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+
+
+def results(app, page: str, source: list[str]) -> None:
+    """On the page of results: every picture, with its notebook and the runs that it shows."""
+    if page != "results":
+        return
+    for name, entry in json.loads((FIGURES / "results.json").read_text()).items():
+        runs = len(entry["runs"])
+        source[0] += (
+            f"\n## {name}\n\nFrom [{entry['notebook']}](notebooks/{entry['notebook']}.ipynb), "
+            f"{runs} run{'s' * (runs != 1)}, scale {entry['scale']}.\n"
+        )
+        for file in sorted(entry["sha256"]):
+            if file.endswith(".png"):
+                source[0] += f"\n![{file}](figures/{file})\n"
+            if f"figures/{file}" in tables:
+                source[0] += f"\n{(FIGURES / file).read_text()}\n"
+        names = "".join(f"<li><code>{run}</code></li>" for run in entry["runs"])
+        source[0] += f"\n<details><summary>The runs</summary><ul>{names}</ul></details>\n"
+
+
+def setup(app) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", results)
