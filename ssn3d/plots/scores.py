@@ -26,6 +26,10 @@ METHOD_COLOURS = {
     "3D convolution": "#882255",
     "non-local": "#88CCEE",
     "AP3D": "#999933",
+    "SpaAtn": "#117733",
+    "MG-RAFA": "#DDCC77",
+    "ST-GCN": "#44AA99",
+    "MGH": "#555555",
 }
 """One colour a method; any other is grey."""
 HIT, MISS, QUERY = "#117733", "#CC3311", "0.3"
