@@ -287,8 +287,8 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
     """Effects with their intervals, in a panel for each unit: right of zero supports the paper.
 
     Args:
-        findings: records with title, place, pooled (drawn as a diamond), unit, effect, low, high
-            and verdict.
+        findings: records with title, place, pooled (drawn as a diamond), unit, effect, low, high,
+            verdict, and paper: the effect by the paper's own numbers, NaN where it has none.
     """
     table = pd.DataFrame([one for one in findings if np.isfinite(float(one["effect"]))])  # type: ignore[arg-type]
     if table.empty:
@@ -317,6 +317,7 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
                     axis.plot(
                         one.effect, row, "D" if one.pooled else "o", color=colour, markersize=4
                     )
+                    axis.plot(one.paper, row, "x", color="black", markersize=5)
                     places[row] = one.place
                 row += 1
             axis.set_yticks(list(places), list(places.values()), fontsize="small")
@@ -326,7 +327,8 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
             Line2D([], [], color=colour, marker="o", label=verdict)
             for verdict, colour in VERDICT_COLOURS.items()
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+        handles.append(Line2D([], [], color="black", marker="x", linestyle="", label="the paper's"))
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 

@@ -125,18 +125,19 @@ def test_scores_over_lambda_have_a_line_a_reduction_and_mark_the_papers(numbers)
 def finding(**changes):
     return {
         "title": "a claim", "place": "MARS", "unit": "points", "effect": 2.0, "low": 1.0,
-        "high": 3.0, "verdict": "holds", "pooled": False,
+        "high": 3.0, "verdict": "holds", "pooled": False, "paper": float("nan"),
     } | changes  # fmt: skip
 
 
 def test_an_interval_is_where_it_should_be_in_the_colour_of_its_verdict():
     figure = scores.claims(
-        [finding(), finding(place="Duke", verdict="does not hold"), finding(unit="nats")]
+        [finding(paper=7.5), finding(place="Duke", verdict="does not hold"), finding(unit="nats")]
     )
     points, nats = figure.axes
     assert points.get_xlabel() == "points"
     assert nats.get_xlabel() == "nats"
-    zero, bar, _, other, _ = points.get_lines()
+    zero, bar, _, printed, other, _, _ = points.get_lines()
+    assert list(printed.get_xdata()) == [7.5]
     assert list(zero.get_xdata()) == [0, 0]
     assert list(bar.get_xdata()) == [1, 3]
     assert bar.get_color() == scores.VERDICT_COLOURS["holds"]
