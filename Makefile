@@ -1,5 +1,6 @@
 # make figures   regenerate every table and figure into figures/
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
+# make site      the executed notebooks, results and docs as pages to browse, in build/site
 # make test      style, types, unit tests, widgets, faults and clusters, notebooks
 # make unit      the unit tests alone
 # make lint      style, types, and who may import whom, alone
@@ -14,13 +15,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: figures studies test unit lint bench torture lock clean
+.PHONY: figures studies site test unit lint bench torture lock clean
 
 figures: $(READY)
 	$(BIN)/ssn3d figures
 
 studies: $(READY)
 	$(BIN)/ssn3d figures 08 11
+
+site: $(READY)
+	$(BIN)/python docs/build.py build/site
 
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \

@@ -1,11 +1,11 @@
-"""How Sphinx builds the site: `make site`.  Nothing is executed, and no page fetches from elsewhere."""
+"""How Sphinx builds the site, see build.py.  Nothing is executed, no page asks another host."""
 
 import json
 from pathlib import Path
 
 project = "ssn3d"
 html_title = "SSN3D, reproduced"
-copyright = "the ssn3d developers"  # noqa: A001
+copyright = "the ssn3d developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx-mathjax-offline"]
 FIGURES = Path(__file__).parent / "figures"
 # tables are shown on the page of results
@@ -14,6 +14,7 @@ exclude_patterns = tables
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+html_favicon = "icon.svg"
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
 html_static_path: list[str] = []
