@@ -67,7 +67,7 @@ $(READY): requirements.lock pyproject.toml
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
-		--python-version 3.11 --extra notebooks --extra test --extra timm --extra imagenet \
+		--python-version 3.11 --extra notebooks --extra test --extra site --extra timm --extra imagenet \
 		-o requirements.lock pyproject.toml
 	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
 
