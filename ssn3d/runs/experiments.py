@@ -148,7 +148,7 @@ EXPERIMENTS = {
     ),
     "ssn_only": Experiment(
         config=StudyConfig,
-        results_version=1,
+        results_version=2,
         words=ssn_only_words,
         build=ssn_training.build,
         starts_from=lambda config: None,

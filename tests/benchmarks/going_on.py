@@ -23,6 +23,7 @@ from ssn3d.evaluation import part_metrics
 from ssn3d.evaluation.ssn_only import pedestrian_metrics
 from ssn3d.losses import ssn_loss
 from ssn3d.models.reid import PartFinder
+from ssn3d.paper import tables
 from ssn3d.rng import one_thread
 from ssn3d.synthetic.pedestrians import Pedestrians
 from ssn3d.training import loop, ssn_only
@@ -44,7 +45,7 @@ def main() -> None:
     shown = rows.groupby(["backbone", "then without labels"], sort=False).mean().round(1)
     text = (
         f"Percent, means over the seeds {', '.join(map(str, SEEDS))}, pedestrians of seed 7.\n\n"
-        f"{shown.reset_index().to_markdown(index=False)}\n"
+        f"{tables.markdown(shown)}\n"
     )
     Path(__file__).with_suffix(".md").write_text(text)
     print(text)
