@@ -25,6 +25,9 @@ def build(target: Path) -> int:
         copytree(ROOT / "figures", source / "figures", ignore=ignore_patterns("executed"))
         for notebooks in ("notebooks", "figures/executed"):
             copytree(ROOT / notebooks, source / "notebooks", dirs_exist_ok=True)
+        for notebook in (ROOT / "figures" / "executed").glob("*.ipynb"):
+            text = notebook.read_text().replace("](../", "](../figures/")
+            (source / "notebooks" / notebook.name).write_text(text)
         return main(["-q", "-W", "--keep-going", "-b", "html", str(source), str(target)])
 
 

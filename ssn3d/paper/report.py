@@ -1,4 +1,4 @@
-"""The verdicts on the paper's claims as Markdown: a page, a table, and a line for each claim."""
+"""The verdicts on the paper's claims as Markdown: a page, and tables."""
 
 import math
 from collections import Counter
@@ -67,13 +67,14 @@ def short(findings: Iterable[Finding]) -> str:
     return markdown_rows(("claim", "verdict", "effect [95 % interval]", "see"), rows)
 
 
-def lines(findings: Iterable[Finding]) -> str:
-    """A line for each claim that was measured: its verdict and the effects behind it."""
-    return "\n".join(
-        f"* {claim.title}: **{overall(group)}** ({claim.unit}: {_effects(group, '; ')})"
+def verdicts(findings: Iterable[Finding]) -> str:
+    """The table of a notebook: each claim that was measured, its verdict and the effects."""
+    rows = [
+        (claim.title, f"**{overall(group)}**", claim.unit, _effects(group, "<br>"))
         for claim, group in by_claim(findings)
         if any(one.runs for one in group)
-    )
+    ]
+    return markdown_rows(("claim", "verdict", "unit", "effect [95 % interval]"), rows)
 
 
 def text(finding: Finding) -> str:

@@ -31,19 +31,26 @@ METHOD_COLOURS = {
     "ST-GCN": "#44AA99",
     "MGH": "#555555",
 }
-"""One colour a method; any other is grey."""
+"""One colour a method; what is neither a method nor a strategy is grey."""
 HIT, MISS, QUERY = "#117733", "#CC3311", "0.3"
 REDUCTION_COLOURS = dict(zip(("sum", "mean"), sns.color_palette("colorblind", 2), strict=True))
 VERDICT_COLOURS = {"holds": "#117733", "does not hold": "#AA3377", "undecided": "0.5"}
 
 
-def scores(numbers: pd.DataFrame, metrics: Mapping[str, str], titles: Mapping[str, str]) -> Figure:
+def scores(
+    numbers: pd.DataFrame,
+    metrics: Mapping[str, str],
+    titles: Mapping[str, str],
+    *,
+    quoted: bool = False,
+) -> Figure:
     """Every method's scores, seed by seed, in a panel for each data set and metric.
 
     Args:
-        numbers: from `tables.measurements`: row (the method), dataset, metric, mean, values.
+        numbers: from `tables.measurements`: row (the method), dataset, metric, paper, mean, values.
         metrics: label of each metric to show.
         titles: of the data sets.
+        quoted: whether to mark the paper's numbers by crosses.
     """
     methods = list(dict.fromkeys(numbers.row))
     with matplotlib.rc_context(STYLE):
@@ -58,6 +65,8 @@ def scores(numbers: pd.DataFrame, metrics: Mapping[str, str], titles: Mapping[st
                     axis.plot(entry["mean"], place, "|", color=colour, markersize=11, mew=2)
                     for value in entry["values"]:
                         axis.plot(value, place, "o", color=colour, markersize=3, alpha=0.7)
+                    if quoted:
+                        axis.plot(entry["paper"], place, "x", color="0.3", markersize=6)
                 axis.set_xlabel(label)
                 axis.grid(axis="x", color="0.9")
             line[0].set_yticks(range(len(methods)), methods)
@@ -332,5 +341,5 @@ def claims(findings: Sequence[Mapping[str, object]]) -> Figure:
     return figure
 
 
-def _colour(method: str) -> Any:
-    return METHOD_COLOURS.get(method, "0.5")
+def _colour(name: str) -> Any:
+    return {**METHOD_COLOURS, **STRATEGY_COLOURS}.get(name, "0.5")

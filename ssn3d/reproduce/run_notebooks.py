@@ -260,6 +260,8 @@ def _kernel_environment(figures: Path, scratch: Path) -> dict[str, str]:
 def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Without times, random ids and versions, so that equal results make equal files.
 
+    Links to results lead there from figures/executed.
+
     Raises:
         RuntimeError: a cell was not run, as happens when a notebook stops itself.
     """
@@ -272,6 +274,8 @@ def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.id = "injected-parameters"
         if cell.cell_type == "code" and cell.source and cell.execution_count is None:
             raise RuntimeError(f"cell {cell.id!r} was not run")
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../figures/", "](../")
     return notebook
 
 

@@ -28,6 +28,10 @@ def test_each_method_has_a_line_at_its_height_and_a_dot_a_seed():
     assert found == [(50, 0), (49, 0), (51, 0), (40, 1), (39, 1), (41, 1)]
     assert to_rgb(axis.lines[0].get_color()) == to_rgb(scores.METHOD_COLOURS["SSN3D"])
     assert axis.lines[3].get_color() == "0.5"
+    numbers["paper"] = [90.0, float("nan")]
+    [axis] = scores.scores(numbers, {"top1": "top-1, %"}, {"mars": "MARS"}, quoted=True).axes
+    crosses = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "x"]
+    assert crosses[0] == 90 and len(crosses) == 2 and np.isnan(crosses[1])
 
 
 def test_answers_are_framed_by_whether_they_are_right():
