@@ -1,13 +1,15 @@
-"""Build the site of docs/, figures/ and the notebooks, executed where they were: `make site`."""
+"""Build the site from docs/, figures/ and the notebooks, executed where they were: `make site`."""
 
 import sys
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copy, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 
 from sphinx.cmd.build import main
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "data/README.md", "tests/README.md")
+"""Pages of the project beside docs/."""
 
 
 def build(target: Path) -> int:
@@ -20,11 +22,17 @@ def build(target: Path) -> int:
         Sphinx's exit status: 0 if there was not even a warning.
     """
     with TemporaryDirectory() as scratch:
-        source = Path(scratch) / "docs"
-        copytree(ROOT / "docs", source)
-        copytree(ROOT / "figures", source / "figures", ignore=ignore_patterns("executed"))
-        for notebooks in ("notebooks", "figures/executed"):
-            copytree(ROOT / notebooks, source / "notebooks", dirs_exist_ok=True)
+        source = Path(scratch)
+        unwanted = ignore_patterns("executed", "__pycache__", "conf.py")
+        for folder in ("docs", "figures", "notebooks", "tests/benchmarks"):
+            copytree(ROOT / folder, source / folder, ignore=unwanted)
+        for page in PAGES:
+            (source / page).parent.mkdir(parents=True, exist_ok=True)
+            copy(ROOT / page, source / page)
+        copy(ROOT / "docs" / "conf.py", source)
+        front = source / "docs" / "index.md"
+        (source / "index.md").write_text(front.read_text().replace("](../", "]("))
+        front.unlink()
         for notebook in (ROOT / "figures" / "executed").glob("*.ipynb"):
             text = notebook.read_text().replace("](../", "](../figures/")
             (source / "notebooks" / notebook.name).write_text(text)

@@ -7,35 +7,37 @@ project = "ssn3d"
 html_title = "SSN3D, reproduced"
 copyright = "the ssn3d developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx-mathjax-offline"]
-FIGURES = Path(__file__).parent / "figures"
+FIGURES = Path(__file__).parent / "figures"  # build.py lays this file beside them
 # tables are shown on the page of results
 tables = [f"figures/{path.name}" for path in FIGURES.glob("*.md") if path.stem != "claims"]
 exclude_patterns = tables
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-html_favicon = "icon.svg"
+html_favicon = "docs/icon.svg"
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
 html_static_path: list[str] = []
-suppress_warnings = ["myst.xref_missing"]  # tests/browser follows every link
+suppress_warnings = ["myst.xref_missing"]  # claims.md has anchors in HTML; tests/browser follows all
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
 
 def results(app, page: str, source: list[str]) -> None:
     """On the page of results: every picture, with its notebook and the runs that it shows."""
-    if page != "results":
+    if page != "docs/results":
         return
     for name, entry in json.loads((FIGURES / "results.json").read_text()).items():
+        if name == "claims":  # which have a page of their own
+            continue
         runs = len(entry["runs"])
         source[0] += (
-            f"\n## {name}\n\nFrom [{entry['notebook']}](notebooks/{entry['notebook']}.ipynb), "
+            f"\n## {name}\n\nFrom [{entry['notebook']}](../notebooks/{entry['notebook']}.ipynb), "
             f"{runs} run{'s' * (runs != 1)}, scale {entry['scale']}.\n"
         )
         for file in sorted(entry["sha256"]):
             if file.endswith(".png"):
-                source[0] += f"\n![{file}](figures/{file})\n"
+                source[0] += f"\n![{file}](../figures/{file})\n"
             if f"figures/{file}" in tables:
                 source[0] += f"\n{(FIGURES / file).read_text()}\n"
         names = "".join(f"<li><code>{run}</code></li>" for run in entry["runs"])

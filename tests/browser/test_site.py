@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
-PAGES = ("index", "figures/claims", "results", *(f"notebooks/{name}" for name in NOTEBOOKS))
+PAGES = ("index", "figures/claims", "docs/results", *(f"notebooks/{name}" for name in NOTEBOOKS))
 
 
 class Page(HTMLParser):
