@@ -18,7 +18,9 @@ html_favicon = "docs/icon.svg"
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
 html_static_path: list[str] = []
-suppress_warnings = ["myst.xref_missing"]  # claims.md has anchors in HTML; tests/browser follows all
+suppress_warnings = [
+    "myst.xref_missing"
+]  # claims.md has anchors in HTML; tests/browser follows all
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
