@@ -1,5 +1,7 @@
 """What tools and people expect of a reproducible paper's repository."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,10 @@ def test_it_is_the_same_paper_that_is_cited(codecheck):
     assert codecheck["paper"]["title"] == cited["title"]
     names = [f"{one['given-names']} {one['family-names']}" for one in cited["authors"]]
     assert [one["name"] for one in codecheck["paper"]["authors"]] == names
+
+
+def test_the_citation_is_valid():
+    schema = ("--builtin-schema", "vendor.citation-file-format")
+    command = [sys.executable, "-m", "check_jsonschema", *schema, str(ROOT / "CITATION.cff")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
