@@ -1,4 +1,4 @@
-"""The verdicts on the paper's claims as Markdown: a page, and tables."""
+"""The verdicts on the paper's claims as Markdown: a page, and the table of a notebook."""
 
 import math
 from collections import Counter
@@ -49,22 +49,6 @@ def markdown(findings: Iterable[Finding], *, caption: str) -> str:
     counted = f"Verdicts on {len(groups)} claims: {counts}."
     page = ["# The paper's claims", caption, NOTE, counted, markdown_rows(head, rows), *sections]
     return "\n\n".join(page) + "\n"
-
-
-def short(findings: Iterable[Finding]) -> str:
-    """The table of the README: verdicts, with links from the top of the project."""
-    rows = []
-    for claim, group in by_claim(findings):
-        links = f"[notebook](notebooks/{claim.notebook}.ipynb), [figure](figures/{claim.figure})"
-        rows.append(
-            (
-                f"{claim.title} ({claim.where})",
-                f"**{overall(group)}**",
-                _effects(group, "<br>"),
-                links if any(one.runs for one in group) else "–",
-            )
-        )
-    return markdown_rows(("claim", "verdict", "effect [95 % interval]", "see"), rows)
 
 
 def verdicts(findings: Iterable[Finding]) -> str:
