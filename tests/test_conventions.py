@@ -1,12 +1,15 @@
 """What tools and people expect of a reproducible paper's repository."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import ssn3d
 from ssn3d.data import project_folder
 from ssn3d.reproduce import results
 
@@ -42,3 +45,10 @@ def test_the_citation_is_valid():
     command = [sys.executable, "-m", "check_jsonschema", *schema, str(ROOT / "CITATION.cff")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_version_is_the_same_everywhere():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert cited == built == ssn3d.__version__ == newest[1]
