@@ -126,7 +126,9 @@ def test_every_departure_from_the_paper_is_listed():
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).as_posix()
         if "Not in the paper:" in path.read_text():
-            assert f"`{name}`" in listed, f"{name} departs from the paper, docs/differences.md is silent"
+            assert f"`{name}`" in listed, (
+                f"{name} departs from the paper, docs/differences.md is silent"
+            )
 
 
 def test_python_in_the_documentation_runs():
