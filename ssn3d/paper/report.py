@@ -32,14 +32,14 @@ def markdown(findings: Iterable[Finding], *, caption: str) -> str:
         caption: says on which data, at which scale and with how many seeds.
     """
     groups = by_claim(findings)
-    head = ("claim", "where", "paper", "here: effect [95 % interval]", "verdict")
+    head = ("claim", "verdict", "here: effect [95 % interval]", "paper", "where")
     rows = [
         (
             f"[{claim.title}](#{claim.id})",
-            claim.where,
-            "<br>".join(f"{one.place} {_paper(one)}" for one in group if _paper(one) != "–") or "–",
-            _effects(group, "<br>"),
             f"**{overall(group)}**",
+            _effects(group),
+            "<br>".join(f"{one.place} {_paper(one)}" for one in group if _paper(one) != "–") or "–",
+            claim.where,
         )
         for claim, group in groups
     ]
@@ -47,14 +47,14 @@ def markdown(findings: Iterable[Finding], *, caption: str) -> str:
     verdicts = Counter(overall(group) for _, group in groups)
     counts = ", ".join(f"{verdict} {verdicts[verdict]}" for verdict in VERDICTS)
     counted = f"Verdicts on {len(groups)} claims: {counts}."
-    page = ["# The paper's claims", caption, NOTE, counted, markdown_rows(head, rows), *sections]
+    page = ["# The paper's claims", counted, caption, NOTE, markdown_rows(head, rows), *sections]
     return "\n\n".join(page) + "\n"
 
 
 def verdicts(findings: Iterable[Finding]) -> str:
     """The table of a notebook: each claim that was measured, its verdict and the effects."""
     rows = [
-        (claim.title, f"**{overall(group)}**", claim.unit, _effects(group, "<br>"))
+        (claim.title, f"**{overall(group)}**", claim.unit, _effects(group))
         for claim, group in by_claim(findings)
         if any(one.runs for one in group)
     ]
@@ -122,12 +122,12 @@ def _remarks(claim: Claim, group: Sequence[Finding]) -> list[str]:
     return [" ".join(remarks)] if remarks else []
 
 
-def _effects(group: Sequence[Finding], between: str) -> str:
+def _effects(group: Sequence[Finding]) -> str:
     """All effects; top-1 of the first alone, which is the pooled one if there is one."""
     effects = [f"{one.place} {text(one)}" for one in group if one.runs]
     if effects and group[0].runs and not math.isnan(group[0].top1):
         effects[0] += f", top-1 {_top1(group[0])}"
-    return between.join(effects) or "–"
+    return "<br>".join(effects) or "–"
 
 
 def _paper(finding: Finding) -> str:
