@@ -45,6 +45,7 @@ def main() -> None:
     rate = best if gain >= GAIN else USUAL
     by_padding = {padding: parts(steps, rate, padding) for padding in ("same", "valid")}
     text = [
+        "# Settings of the demo scale",
         f"**{steps} steps at a rate of {rate:g}.** Rendered sets of seed {OTHERS['data_seed']}, "
         f"means over the seeds {' and '.join(map(str, SEEDS))}; mAP in %.",
         table(f"steps, at a rate of {USUAL:g}", by_steps),
