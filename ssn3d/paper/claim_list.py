@@ -277,7 +277,8 @@ def _two_ways(on: Callable[..., dict[str, Contrast]], training: str) -> Iterator
         id="distinct",
         title="A second classification keeps parts apart better than a divergence: SSN3D > SpaAtn",
         test="Parts overlap less (distinctness), neither method with labels.",
-        caveat=f"{training} Both losses have the same weight. {seeds_only}",
+        caveat=f"{training} SpaAtn's loss has its authors' weight, 1, L_SSN the paper's lambda. "
+        f"{seeds_only}",
         measure=measures.distinctness,
         unit="% distinct",
         contrasts=on({"strategy": "unsupervised"}, baseline("spa_atn")),
