@@ -369,7 +369,11 @@ def _pedestrians(usual: StudyConfig) -> Iterator[Claim]:
     without = WITHOUT_LABELS | {"steps": usual.labelled_steps + usual.steps}
     backbones = {f"{usual.backbone} backbone": {}, "ImageNet weights": IMAGENET}
     claim = partial(
-        Claim, where="Figure 4", notebook="05_pedestrian_128", figure="fig4_pedestrian_128.png"
+        Claim,
+        where="Figure 4",
+        notebook="05_pedestrian_128",
+        figure="fig4_pedestrian_128.png",
+        pooled=False,  # both backbones see the same people
     )
     points = (
         "Rendered pedestrians. Parts learned without labels are given to the points that they fit "

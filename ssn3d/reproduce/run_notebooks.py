@@ -220,7 +220,8 @@ def _shared_workers(accelerator: bool, say: Callable[[str], None]) -> Iterator[d
         yield {}
         return
     with many.connected(address) if address else many.local_workers(CPU_COUNT) as client:
-        client.subscribe_topic(many.NEWS, _progress(say, len(client.scheduler_info()["workers"])))
+        workers = max(1, len(client.scheduler_info()["workers"]))  # others may come later
+        client.subscribe_topic(many.NEWS, _progress(say, workers))
         yield {"SSN3D_CLUSTER": client.scheduler.address}
 
 

@@ -328,8 +328,9 @@ def test_a_bound_is_kept_by_every_place_and_never_pooled(monkeypatch):
     assert [one.place for one in judge([])] == list(ones.contrasts)
 
 
-def test_kinds_of_random_data_are_not_pooled():
-    assert not any(one.pooled for one in judge([]) if one.claim.id.startswith("random-"))
+@pytest.mark.parametrize("figure", ["Figure 4", "Figure 5"])
+def test_backbones_that_share_people_and_kinds_of_random_data_are_not_pooled(figure):
+    assert not any(one.pooled for one in judge([]) if one.claim.where == figure)
 
 
 @pytest.mark.parametrize(
