@@ -17,7 +17,6 @@ myst_heading_anchors = 3
 html_favicon = "docs/icon.svg"
 html_theme = "furo"
 html_theme_options = {"navigation_with_keys": True}
-html_static_path: list[str] = []
 suppress_warnings = [
     "myst.xref_missing"
 ]  # claims.md has anchors in HTML; tests/browser follows all

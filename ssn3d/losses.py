@@ -91,7 +91,7 @@ def objective(
         ids: [b], see `batch_hard_triplet`.
         logits: [f n m], see `ssn_loss`; None for methods that learn no parts.
         present: [f n], see `ssn_loss`.
-        own: scalar, the loss of an aggregator that has one of its own instead of L_SSN.
+        own: scalar, a loss of the aggregator, added as it is.
         margin: m of Eq. (5).
         ssn_weight: lambda, swept in Figure 3.
         reduction: see `ssn_loss`.
@@ -101,8 +101,11 @@ def objective(
         "total", the one to minimise.
     """
     terms = {"triplet": batch_hard_triplet(embeddings, ids, margin)}
-    of_parts = {} if own is None else {"own": own}
+    total = terms["triplet"]
     if logits is not None:
-        of_parts["ssn"] = ssn_loss(logits, present, reduction)
-    total = terms["triplet"] + ssn_weight * sum(of_parts.values())
-    return terms | of_parts | {"total": total}
+        terms["ssn"] = ssn_loss(logits, present, reduction)
+        total = total + ssn_weight * terms["ssn"]
+    if own is not None:
+        terms["own"] = own
+        total = total + own
+    return terms | {"total": total}

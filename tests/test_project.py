@@ -58,7 +58,7 @@ def test_conda_gets_the_same_python_and_the_same_pins():
         Version(python.removeprefix("python="))
         in Requirement(f"python{PROJECT['requires-python']}").specifier
     )
-    assert section["pip"] == ["-c constraints.txt", "-e .[notebooks,test,imagenet]"]
+    assert section["pip"] == ["-c constraints.txt", "-e .[notebooks,test,site,imagenet]"]
 
 
 def test_importing_ssn3d_loads_neither_torch_nor_anything_for_notebooks():

@@ -225,7 +225,7 @@ def asked(contrast: Contrast) -> str:
     names = list(dict.fromkeys(name for side in contrast.sides for name in side))
 
     def against(low: Any, between: str) -> str:
-        both = ((name, getattr(high, name), getattr(low, name)) for name in names)
+        both = ((name, _setting(high, name), _setting(low, name)) for name in names)
         return ", ".join(f"{name} {ours}{between}{its}" for name, ours, its in both if ours != its)
 
     if not others:
@@ -235,3 +235,8 @@ def asked(contrast: Contrast) -> str:
     if len(others) == 3:  # the same two at another setting
         told.append(against(others[1], " less the same with "))
     return f"{', '.join(told)}, all other settings equal"
+
+
+def _setting(config: Any, name: str) -> Any:
+    value = getattr(config, name)
+    return {"jitter": "as usual", "labelled_frames": "all"}[name] if value is None else value

@@ -16,11 +16,11 @@ NOTE = (
     "people (or pictures), by a bootstrap over both, widened for few seeds and paired where runs "
     "share a seed. Claims about re-identification are judged on mAP, and top-1 stands beside it. "
     "*All sets* is the mean over data sets, each with its own seeds and people; the sets are "
-    "fixed. A claim **holds** if this interval is above 0 and none of a single set is below, "
-    "**does not hold** if it, or that of any set, is below 0, and is **undecided** else or with "
-    "fewer than three seeds. Claims with a bound hold if every seed keeps it; those on several "
-    "kinds of random data must hold on each. Each interval stands for itself: of twenty, one may "
-    "miss by chance."
+    "fixed. Of straying, the step from the lowest level to the highest decides. A claim **holds** "
+    "if this interval is above 0 and none of a single set is below, **does not hold** if it, or "
+    "that of any set, is below 0, and is **undecided** else or with fewer than three seeds. Claims "
+    "with a bound hold if every seed keeps it; those on several backbones or kinds of random data "
+    "must hold on each. Each interval stands for itself: of twenty, one may miss by chance."
 )
 
 
@@ -93,7 +93,9 @@ def _section(claim: Claim, group: Sequence[Finding]) -> str:
     rows = [[cell(one) for _, cell in columns] for one in group]
     chosen = "; ".join(dict.fromkeys(asked(contrast) for contrast in claim.contrasts.values()))
     name = claim.notebook
-    linked = f"[{name}](../notebooks/{name}.ipynb)" if any(one.runs for one in group) else name
+    linked = name
+    if any(one.runs for one in group):
+        linked = f"[{name}](../notebooks/{name}.ipynb); figure: [{claim.figure}]({claim.figure})"
     return "\n\n".join(
         [
             f'<a id="{claim.id}"></a>\n\n## {claim.title}',

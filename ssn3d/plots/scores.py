@@ -29,7 +29,7 @@ METHOD_COLOURS = {
     "SpaAtn": "#117733",
     "MG-RAFA": "#DDCC77",
     "ST-GCN": "#44AA99",
-    "MGH": "#555555",
+    "MGH": "#E69F00",
 }
 """One colour a method; what is neither a method nor a strategy is grey."""
 HIT, MISS, QUERY = "#117733", "#CC3311", "0.3"
@@ -147,7 +147,7 @@ def misalignment(numbers: pd.DataFrame, moved: pd.DataFrame) -> Figure:
         middle.set(xlabel="straying, % of the box", ylabel="top-1, %")
         right.set(
             xlabel="shift of every other frame, cells",
-            ylabel="way of the embedding, % of the\nway to the nearest other person",
+            ylabel="displacement, % of the distance\nto the nearest other person",
         )
         right.set_ylim(bottom=0)
         handles, labels = left.get_legend_handles_labels()

@@ -26,7 +26,7 @@ from ssn3d.runs import many, store
 from . import results
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
-"""Notebooks that answer what the paper does not ask; the first trains as long as all others."""
+"""Notebooks that answer what the paper does not ask; the first trains for an hour at demo scale."""
 
 
 class Outcome(NamedTuple):
@@ -220,7 +220,8 @@ def _shared_workers(accelerator: bool, say: Callable[[str], None]) -> Iterator[d
         yield {}
         return
     with many.connected(address) if address else many.local_workers(CPU_COUNT) as client:
-        client.subscribe_topic(many.NEWS, _progress(say, len(client.scheduler_info()["workers"])))
+        workers = max(1, len(client.scheduler_info()["workers"]))  # others may come later
+        client.subscribe_topic(many.NEWS, _progress(say, workers))
         yield {"SSN3D_CLUSTER": client.scheduler.address}
 
 

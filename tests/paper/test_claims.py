@@ -328,8 +328,9 @@ def test_a_bound_is_kept_by_every_place_and_never_pooled(monkeypatch):
     assert [one.place for one in judge([])] == list(ones.contrasts)
 
 
-def test_kinds_of_random_data_are_not_pooled():
-    assert not any(one.pooled for one in judge([]) if one.claim.id.startswith("random-"))
+@pytest.mark.parametrize("figure", ["Figure 4", "Figure 5"])
+def test_backbones_that_share_people_and_kinds_of_random_data_are_not_pooled(figure):
+    assert not any(one.pooled for one in judge([]) if one.claim.where == figure)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +431,7 @@ def test_the_words_for_the_runs_name_what_tells_the_sides_apart():
     assert asked["sharing"] == "shared True against False, all other settings equal"
     assert asked["misaligned-average"] == (
         "aggregator ssn3d against average, strategy semi-supervised against unsupervised, "
-        "jitter None less the same with 0.0, all other settings equal"
+        "jitter as usual less the same with 0.0, all other settings equal"
     )
     assert asked["random-converges"] == "study random_maps, distribution normal, parts 3"
 

@@ -1,10 +1,11 @@
 """Attention from relations to a reference.  MG-RAFA: Zhang, Lan, Zeng and Chen, CVPR 2020.
 
 "Multi-Granularity Reference-Aided Attentive Feature Aggregation for Video-Based Person
-Re-Identification", written from the paper.  What a cell of a clip counts is judged by how it
-relates to the cells of the clip's mean frame, the reference.  The channels are divided among
-granularities, each with a coarser reference than the one before.  Left out: attention after more
-than one layer of the backbone, and the losses of single identities.
+Re-Identification", written from the paper.  The weight of each cell of a clip comes from its
+relations to the cells of the clip's mean frame, the reference.  The channels are divided among
+granularities, each with a coarser reference than the one before.  Left out: more than two
+granularities, coarser features beside the coarser reference, normalisation of what is compared,
+attention after more than one layer of the backbone, and the identification loss.
 """
 
 import torch
@@ -22,14 +23,14 @@ class ReferenceAttention(nn.Module):
     """A weighted mean of all cells of a clip, whose weights come from relations to a reference."""
 
     def __init__(self, channels: int, grid: tuple[int, int], *, reduction: int = 8):
-        """channels: c.  grid: cells of the reference.  reduction: c over what is compared."""
+        """channels: c.  grid: cells of the reference.  reduction: c divided by this is compared."""
         super().__init__()
         self.grid = grid
         inner, references = max(channels // reduction, 8), grid[0] * grid[1]
         self.of_cell, self.of_reference, self.appearance = (
             nn.Conv2d(channels, inner, 1, bias=False) for _ in range(3)
         )
-        self.judge = nn.Sequential(
+        self.score = nn.Sequential(
             nn.Conv2d(references + inner, inner, 1, bias=False),
             nn.BatchNorm2d(inner),
             nn.ReLU(inplace=True),
@@ -47,13 +48,13 @@ class ReferenceAttention(nn.Module):
         return einsum(references, cells, "b r c, b t c h w -> b t r h w")
 
     def weights(self, features: Tensor) -> Tensor:
-        """What each cell counts in its clip.  [b t c h w] -> [b t h w], each clip summing to 1."""
+        """The weight of each cell.  [b t c h w] -> [b t h w], each clip summing to 1."""
         t = features.shape[1]
-        looks = self.appearance(rearrange(features, "b t c h w -> (b t) c h w"))
-        known = rearrange(self.relations(features), "b t r h w -> (b t) r h w")
-        scores = self.judge(torch.cat([known, looks], dim=1))  # [f 1 h w]
-        every = rearrange(scores, "(b t) 1 h w -> b (t h w)", t=t).softmax(dim=-1)
-        return every.view(len(features), t, *features.shape[-2:])
+        embedded = self.appearance(rearrange(features, "b t c h w -> (b t) c h w"))
+        relations = rearrange(self.relations(features), "b t r h w -> (b t) r h w")
+        scores = self.score(torch.cat([relations, embedded], dim=1))  # [f 1 h w]
+        weights = rearrange(scores, "(b t) 1 h w -> b (t h w)", t=t).softmax(dim=-1)
+        return weights.view(len(features), t, *features.shape[-2:])
 
     def forward(self, features: Tensor) -> Tensor:
         """[b t c h w] -> [b c]."""

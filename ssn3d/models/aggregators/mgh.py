@@ -1,38 +1,40 @@
-"""Stripes alike form groups that share what they see.  MGH: Yan et al., CVPR 2020.
+"""Hypergraphs of similar stripes, at several granularities.  MGH: Yan et al., CVPR 2020.
 
 "Learning Multi-Granular Hypergraphs for Video-Based Person Re-Identification" (Yan, Qin, Chen, Liu,
 Zhu, Tai and Shao), written from the paper.  At each granularity, the stripes of all frames are the
-nodes of a hypergraph, whose edges join a stripe with its nearest ones.  Left out: edges of several
-lengths in time, attention between a node and its edges, and the loss that makes granularities
-differ.
+nodes of a hypergraph, whose edges join a stripe with the most similar ones.  Left out: edges of
+several lengths in time, attention between a node and its edges, and the loss that makes
+granularities differ.
 """
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from ssn3d.models.reid import Output
 
-from .st_gcn import stripes_of
+from .st_gcn import layer, stripes_of
 
 
-def incidence(nodes: Tensor, nearest: int) -> Tensor:
-    """Which node is in which edge: edge e joins node e and those nearest to it.
+def incidence(nodes: Tensor, size: int) -> Tensor:
+    """Which node is in which edge: edge e joins node e and those most similar to it, by cosine.
 
     Args:
         nodes: [b v c].
-        nearest: how many, other than the node itself; at most v - 1.
+        size: of an edge, node e included; at most v.
 
     Returns:
         [b v e] of 0 and 1, e = v.
     """
     with torch.no_grad():
-        distances = torch.cdist(nodes.float(), nodes.float())
-        distances.diagonal(dim1=1, dim2=2).fill_(-1)  # a node is the nearest to itself
-        members = distances.topk(nearest + 1, largest=False).indices  # [b e k]
-        return torch.zeros_like(distances).scatter_(2, members, 1).mT
+        directions = F.normalize(nodes.float(), dim=-1)
+        similarity = directions @ directions.mT
+        similarity.diagonal(dim1=1, dim2=2).fill_(2)  # a node is in its own edge
+        members = similarity.topk(size).indices  # [b e k]
+        return torch.zeros_like(similarity).scatter_(2, members, 1).mT
 
 
 def shared(nodes: Tensor, edges: Tensor) -> Tensor:
@@ -54,20 +56,16 @@ class MGH(nn.Module):
         channels: int,
         *,
         stripes: Sequence[int] = (1, 2, 4),
-        nearest: int = 3,
+        size: int = 3,
         layers: int = 2,
         embedding: int = 1024,
     ):
-        """stripes: of a frame, one number a granularity.  nearest: other nodes in an edge."""
+        """stripes: of a frame, one number a granularity.  size: nodes in an edge."""
         super().__init__()
-        self.stripes, self.nearest = stripes, nearest
-
-        def layer() -> nn.Module:
-            return nn.Sequential(
-                nn.Linear(channels, channels, bias=False), nn.LayerNorm(channels), nn.ReLU()
-            )
-
-        self.layers = nn.ModuleList(nn.ModuleList(layer() for _ in range(layers)) for _ in stripes)
+        self.stripes, self.size = stripes, size
+        self.layers = nn.ModuleList(
+            nn.ModuleList(layer(channels) for _ in range(layers)) for _ in stripes
+        )
         self.to_embedding = nn.Linear(len(stripes) * channels, embedding)
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
@@ -75,8 +73,8 @@ class MGH(nn.Module):
         clips = []
         for count, layers in zip(self.stripes, self.layers, strict=True):
             nodes = rearrange(stripes_of(features, count), "b t v c -> b (t v) c")
-            for layer in layers:  # type: ignore[attr-defined]
-                edges = incidence(nodes, min(self.nearest, nodes.shape[1] - 1)).to(nodes)
-                nodes = nodes + layer(shared(nodes, edges))
+            for one in layers:  # type: ignore[attr-defined]
+                edges = incidence(nodes, min(self.size, nodes.shape[1])).to(nodes)
+                nodes = nodes + one(shared(nodes, edges))
             clips.append(reduce(nodes, "b v c -> b c", "mean"))
         return Output(self.to_embedding(torch.cat(clips, dim=1)))

@@ -3,8 +3,8 @@
 "Diversity Regularized Spatiotemporal Attention for Video-Based Person Re-identification", written
 from the paper.  SSN3D sets itself against it: there a divergence between maps makes parts distinct
 ("KL-divergence", says SSN3D; it is the Hellinger distance), here a second classification does.
-Left out: their enhancement of part features (in an appendix that we have not seen), and their loss
-for single identities; unlike there, one linear layer makes the embedding.
+Left out: their enhancement of part features (in an appendix that we have not seen), and their
+identification loss; unlike there, one linear layer makes the embedding.
 """
 
 import torch
@@ -45,7 +45,9 @@ class SpaAtn(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(parts * hidden, parts, 1, groups=parts, bias=False),
         )
-        self.worth = nn.Parameter(torch.zeros(parts, channels))  # even weights over time at first
+        self.temporal = nn.Parameter(
+            torch.zeros(parts, channels)
+        )  # even weights over time at first
         self.to_embedding = nn.Linear(parts * channels, embedding)
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
@@ -55,7 +57,7 @@ class SpaAtn(nn.Module):
         maps = rearrange(logits, "f n h w -> f n (h w)").softmax(dim=-1)
         maps = rearrange(maps, "(b t) n (h w) -> b t n h w", t=t, h=h)
         seen = einsum(maps, features, "b t n h w, b t c h w -> b t n c")
-        weights = einsum(self.worth, seen, "n c, b t n c -> b t n").softmax(dim=1)
+        weights = einsum(self.temporal, seen, "n c, b t n c -> b t n").softmax(dim=1)
         clips = einsum(weights, seen, "b t n, b t n c -> b n c")
         embedding = self.to_embedding(rearrange(clips, "b n c -> b (n c)"))
         parts = Parts(maps, rearrange(seen, "b t n c -> b t n c 1 1"), None)

@@ -1,9 +1,10 @@
-"""Stripes of all frames tell each other what they see.  ST-GCN: Yang et al., CVPR 2020.
+"""Graph convolution over the stripes of all frames.  ST-GCN: Yang et al., CVPR 2020.
 
 "Spatial-Temporal Graph Convolutional Network for Video-Based Person Re-Identification" (Yang,
 Zheng, Yang, Chen and Tian), written from the paper.  Stripes are the nodes of two kinds of graphs,
 one over all frames of a clip and one within each frame, whose edges are learned; whole frames make
-a third branch.  Left out: the losses of single branches, as the only loss here is that of clips.
+a third branch.  Unlike there, a softmax makes affinities of the scores of edges.  Left out: the
+losses of single branches, as the only loss here is that of clips.
 """
 
 import torch
@@ -14,29 +15,29 @@ from ssn3d.models.reid import Output
 
 
 def normalised(affinity: Tensor) -> Tensor:
-    """D^-1/2 (A + 1) D^-1/2, with A the affinities as shares, and D the degrees of A + 1.
+    """D^-1/2 (A + 1) D^-1/2, with A the affinities as shares; all degrees D of A + 1 are 2.
 
     Args:
         affinity: [b v v] scores of edges; a softmax over the last axis makes A.
     """
-    linked = affinity.softmax(dim=-1) + torch.eye(affinity.shape[-1], device=affinity.device)
-    scale = linked.sum(dim=-1).rsqrt()
-    return scale[..., :, None] * linked * scale[..., None, :]
+    return (affinity.softmax(dim=-1) + torch.eye(affinity.shape[-1], device=affinity.device)) / 2
+
+
+def layer(channels: int) -> nn.Module:
+    """What a graph convolution does to each node after neighbours were added up.  [... c]."""
+    return nn.Sequential(
+        nn.Linear(channels, channels, bias=False), nn.LayerNorm(channels), nn.ReLU()
+    )
 
 
 class GraphConv(nn.Module):
-    """Layers in which each node takes in what the nodes that it is alike to see."""
+    """Layers in which each node receives the features of similar nodes."""
 
     def __init__(self, channels: int, layers: int = 2):
         """channels: c of a node.  layers: of graph convolution, each with a shortcut."""
         super().__init__()
         self.compared = nn.Linear(channels, channels, bias=False)
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(channels, channels, bias=False), nn.LayerNorm(channels), nn.ReLU()
-            )
-            for _ in range(layers)
-        )
+        self.layers = nn.ModuleList(layer(channels) for _ in range(layers))
 
     def edges(self, nodes: Tensor) -> Tensor:
         """[b v c] -> [b v v], see `normalised`."""
@@ -46,8 +47,8 @@ class GraphConv(nn.Module):
     def forward(self, nodes: Tensor) -> Tensor:
         """[b v c] -> [b v c]."""
         edges = self.edges(nodes)
-        for layer in self.layers:
-            nodes = nodes + layer(edges @ nodes)
+        for one in self.layers:
+            nodes = nodes + one(edges @ nodes)
         return nodes
 
 

@@ -101,7 +101,7 @@ def test_baselines_train_and_test_like_ssn3d_without_its_loss(name, tiny_config,
     config = replace(tiny_config, aggregator=name, steps_per_epoch=1)
     network, history = train.fit(config, tiny_split.train)
     assert ("own" in history) == (name == "spa_atn")
-    own = config.ssn_weight * history.get("own", [0.0])[0]
+    own = history.get("own", [0.0])[0]
     assert history["total"] == pytest.approx([history["triplet"][0] + own], rel=1e-6)
     assert "ssn" not in history
     assert reid.evaluate(config, network, tiny_split).cmc[-1] == 1

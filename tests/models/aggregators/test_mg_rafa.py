@@ -48,7 +48,7 @@ def test_a_clip_is_the_weighted_mean_of_its_cells(attention, features):
     assert_close(attention(features), (weights * features).sum(dim=(1, 3, 4)))
 
 
-def test_alike_cells_count_alike(attention):
+def test_equal_cells_have_equal_weights(attention):
     alike = torch.randn(1, 1, CHANNELS, 1, 1).expand(2, 3, CHANNELS, 6, 4)
     assert_close(attention.weights(alike), torch.full((2, 3, 6, 4), 1 / 72))
     assert_close(attention(alike), alike[:, 0, :, 0, 0])

@@ -14,23 +14,25 @@ def features(generator) -> Tensor:
     return torch.randn(2, 3, CHANNELS, 8, 4, generator=generator)
 
 
-def test_an_edge_joins_a_node_with_those_nearest_to_it():
-    places = torch.tensor([0.0, 1.0, 3.0, 10.0])
-    edges = incidence(places[None, :, None], nearest=1)[0]
+def test_an_edge_joins_a_node_with_those_of_the_nearest_directions():
+    angles = torch.tensor([0.0, 0.1, 0.3, 1.0])
+    lengths = torch.tensor([1.0, 5.0, 2.0, 3.0])
+    nodes = torch.stack([lengths * angles.cos(), lengths * angles.sin()], dim=1)
+    edges = incidence(nodes[None], size=2)[0]
     members = [set(edges[:, e].nonzero().flatten().tolist()) for e in range(4)]
     assert members == [{0, 1}, {0, 1}, {1, 2}, {2, 3}]
 
 
 def test_a_node_is_in_its_own_edge_also_beside_its_equals():
-    edges = incidence(torch.ones(1, 5, CHANNELS), nearest=1)[0]
+    edges = incidence(torch.ones(1, 5, CHANNELS), size=2)[0]
     assert_close(edges.diagonal(), torch.ones(5))
     assert_close(edges.sum(dim=0), torch.full((5,), 2.0))
 
 
-@pytest.mark.parametrize("nearest", [0, 1, 3])
-def test_shared_is_the_mean_over_edges_of_the_means_over_nodes(nearest, generator):
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_shared_is_the_mean_over_edges_of_the_means_over_nodes(size, generator):
     nodes = torch.randn(2, 5, CHANNELS, generator=generator)
-    edges = incidence(nodes, nearest)
+    edges = incidence(nodes, size)
     expected = torch.zeros_like(nodes)
     for b in range(2):
         for i in range(5):
@@ -42,8 +44,10 @@ def test_shared_is_the_mean_over_edges_of_the_means_over_nodes(nearest, generato
 
 def test_nodes_far_apart_share_nothing(generator):
     near = torch.randn(1, 3, CHANNELS, generator=generator)
-    far = near + 100
-    edges = incidence(torch.cat([near, far], dim=1), nearest=2)
+    far = -near
+    near[:, 1:] = near[:, :1] + 0.1 * near[:, 1:]
+    far[:, 1:] = far[:, :1] + 0.1 * far[:, 1:]
+    edges = incidence(torch.cat([near, far], dim=1), size=3)
     assert not edges[:, :3, 3:].any()
     moved = shared(torch.cat([near, 2 * far], dim=1), edges)
     assert_close(moved[:, :3], shared(torch.cat([near, far], dim=1), edges)[:, :3])
@@ -51,11 +55,11 @@ def test_nodes_far_apart_share_nothing(generator):
 
 def test_granularities_have_stripes_and_layers_of_their_own(features):
     torch.manual_seed(1)
-    model = MGH(CHANNELS, stripes=(1, 4), nearest=2, layers=1, embedding=7)
+    model = MGH(CHANNELS, stripes=(1, 4), size=3, layers=1, embedding=7)
     clips = []
     for count, layers in zip((1, 4), model.layers, strict=True):
         nodes = stripes_of(features, count).reshape(2, 3 * count, CHANNELS)
-        nodes = nodes + layers[0](shared(nodes, incidence(nodes, 2)))
+        nodes = nodes + layers[0](shared(nodes, incidence(nodes, 3)))
         clips.append(nodes.mean(dim=1))
     assert_close(model(features).embedding, model.to_embedding(torch.cat(clips, dim=1)))
 

@@ -75,7 +75,7 @@ def test_each_part_has_a_scorer_of_its_own(model, features):
 
 
 def test_the_embedding_is_that_of_weighted_means_over_space_then_time(model, features):
-    torch.nn.init.normal_(model.worth)
+    torch.nn.init.normal_(model.temporal)
     output = model(features)
     clips = torch.zeros(2, PARTS, CHANNELS)
     for b in range(2):
@@ -83,12 +83,12 @@ def test_the_embedding_is_that_of_weighted_means_over_space_then_time(model, fea
             seen = torch.stack(
                 [(output.parts.maps[b, t, n] * features[b, t]).sum(dim=(1, 2)) for t in range(4)]
             )
-            weights = (seen @ model.worth[n]).softmax(dim=0)
+            weights = (seen @ model.temporal[n]).softmax(dim=0)
             clips[b, n] = (weights[:, None] * seen).sum(dim=0)
             assert_close(output.parts.features[b, :, n, :, 0, 0], seen)
     assert_close(output.embedding, model.to_embedding(clips.flatten(1)))
 
 
 def test_the_order_of_frames_does_not_matter(model, features):
-    torch.nn.init.normal_(model.worth)
+    torch.nn.init.normal_(model.temporal)
     assert_close(model(features[:, [2, 0, 3, 1]]).embedding, model(features).embedding)

@@ -30,7 +30,7 @@ def test_a_node_alone_keeps_to_itself():
     assert_close(normalised(torch.zeros(1, 1, 1)), torch.ones(1, 1, 1))
 
 
-def test_nodes_that_are_alike_are_linked_most(generator):
+def test_similar_nodes_are_linked_most(generator):
     torch.manual_seed(1)
     one, other = 5 * torch.randn(2, 1, CHANNELS, generator=generator)
     nodes = torch.cat([one, one, other])[None]
