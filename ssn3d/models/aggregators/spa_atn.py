@@ -45,7 +45,9 @@ class SpaAtn(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(parts * hidden, parts, 1, groups=parts, bias=False),
         )
-        self.temporal = nn.Parameter(torch.zeros(parts, channels))  # even weights over time at first
+        self.temporal = nn.Parameter(
+            torch.zeros(parts, channels)
+        )  # even weights over time at first
         self.to_embedding = nn.Linear(parts * channels, embedding)
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Output:
