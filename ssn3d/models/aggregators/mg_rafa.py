@@ -48,7 +48,7 @@ class ReferenceAttention(nn.Module):
         return einsum(references, cells, "b r c, b t c h w -> b t r h w")
 
     def weights(self, features: Tensor) -> Tensor:
-        """The weight of each cell in its clip.  [b t c h w] -> [b t h w], each clip summing to 1."""
+        """The weight of each cell.  [b t c h w] -> [b t h w], each clip summing to 1."""
         t = features.shape[1]
         embedded = self.appearance(rearrange(features, "b t c h w -> (b t) c h w"))
         relations = rearrange(self.relations(features), "b t r h w -> (b t) r h w")
