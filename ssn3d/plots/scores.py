@@ -54,7 +54,7 @@ def scores(
     """
     methods = list(dict.fromkeys(numbers.row))
     with matplotlib.rc_context(STYLE):
-        size = (2.4 * len(titles) + 1.2, 0.19 * len(methods) * len(metrics) + 0.5 * len(metrics))
+        size = (2.4 * len(titles) + 1.2, (0.19 * len(methods) + 0.6) * len(metrics) + 0.2)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(metrics), len(titles), squeeze=False, sharey=True)
         for line, (metric, label) in zip(axes, metrics.items(), strict=True):
@@ -72,7 +72,13 @@ def scores(
             line[0].set_yticks(range(len(methods)), methods)
         for axis, title in zip(axes[0], titles.values(), strict=True):
             axis.set_title(title, fontsize="medium")
-        axes[0, 0].invert_yaxis()  # which all share
+        axes[0, 0].set_ylim(len(methods) - 0.4, -0.6)  # which all share
+        marks = {"mean of the seeds": "|", "a seed": "o"} | ({"the paper's": "x"} if quoted else {})
+        handles = [
+            Line2D([], [], color="0.3", marker=mark, linestyle="", label=label)
+            for label, mark in marks.items()
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 
