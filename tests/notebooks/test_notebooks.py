@@ -113,7 +113,7 @@ def test_the_executed_copy_is_whole_and_belongs_to_this_source(notebook):
     if notebook.name not in copies:
         pytest.skip("not executed yet")
     copy = copies[notebook.name]
-    assert copy.stat().st_size < 2**20
+    assert copy.stat().st_size < 1_000_000
     executed = nbformat.read(copy, as_version=4)
     assert "widgets" not in executed.metadata
     ran = [cell for cell in executed.cells if cell.cell_type == "code"]
