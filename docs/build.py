@@ -29,7 +29,8 @@ def build(target: Path) -> int:
         for page in PAGES:
             (source / page).parent.mkdir(parents=True, exist_ok=True)
             copy(ROOT / page, source / page)
-        copy(ROOT / "docs" / "conf.py", source)
+        for file in ("docs/conf.py", "codecheck.yml"):
+            copy(ROOT / file, source)
         front = source / "docs" / "index.md"
         (source / "index.md").write_text(front.read_text().replace("](../", "]("))
         front.unlink()

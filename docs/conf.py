@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import yaml
+
 project = "ssn3d"
 html_title = "SSN3D, reproduced"
 copyright = "the ssn3d developers"
@@ -28,20 +30,24 @@ def results(app, page: str, source: list[str]) -> None:
     """On the page of results: every picture, with its notebook and the runs that it shows."""
     if page != "docs/results":
         return
-    for name, entry in json.loads((FIGURES / "results.json").read_text()).items():
+    entries = json.loads((FIGURES / "results.json").read_text()).items()
+    listed = yaml.safe_load((FIGURES.parent / "codecheck.yml").read_text())["manifest"]
+    comments = {Path(one["file"]).name: one["comment"] for one in listed}
+    for name, entry in sorted(entries, key=lambda item: item[1]["notebook"]):
         if name == "claims":  # which have a page of their own
             continue
-        runs = len(entry["runs"])
+        files, runs = sorted(entry["sha256"]), entry["runs"]
+        title = "; ".join(comments[file] for file in files if file in comments)
         source[0] += (
-            f"\n## {name}\n\nFrom [{entry['notebook']}](../notebooks/{entry['notebook']}.ipynb), "
-            f"{runs} run{'s' * (runs != 1)}, scale {entry['scale']}.\n"
+            f"\n## {title}\n\nFrom [{entry['notebook']}](../notebooks/{entry['notebook']}.ipynb), "
+            f"{len(runs)} run{'s' * (len(runs) != 1)}, scale {entry['scale']}.\n"
         )
-        for file in sorted(entry["sha256"]):
+        for file in files:
             if file.endswith(".png"):
                 source[0] += f"\n![{file}](../figures/{file})\n"
             if f"figures/{file}" in tables:
                 source[0] += f"\n{(FIGURES / file).read_text()}\n"
-        names = "".join(f"<li><code>{run}</code></li>" for run in entry["runs"])
+        names = "".join(f"<li><code>{run}</code></li>" for run in runs)
         source[0] += f"\n<details><summary>The runs</summary><ul>{names}</ul></details>\n"
 
 
