@@ -98,7 +98,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (home / "work").mkdir()
     for notebook in NOTEBOOKS:
         shutil.copy(ROOT / "notebooks" / notebook, home / "work")
-        shutil.copytree(ROOT / "figures", home / "figures")  # which the first cell shows
+    shutil.copytree(ROOT / "figures", home / "figures")  # which the first cell shows
     news = home / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     answers = {"fetchNews": "false", "checkForUpdates": False}
