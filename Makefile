@@ -1,6 +1,7 @@
 # make figures   regenerate every table and figure into figures/
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
 # make site      the executed notebooks, results and docs as pages to browse, in build/site
+# make env       set up .venv alone: all others do so first
 # make test      style, types, unit tests, widgets, faults and clusters, notebooks
 # make unit      the unit tests alone
 # make lint      style, types, and who may import whom, alone
@@ -15,7 +16,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: figures studies site test unit lint bench torture lock clean
+.PHONY: env figures studies site test unit lint bench torture lock clean
+
+env: $(READY)
 
 figures: $(READY)
 	$(BIN)/ssn3d figures

@@ -8,7 +8,7 @@ import yaml
 project = "ssn3d"
 html_title = "SSN3D, reproduced"
 copyright = "the ssn3d developers"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx-mathjax-offline"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx-mathjax-offline"]
 FIGURES = Path(__file__).parent / "figures"  # build.py lays this file beside them
 # tables are shown on the page of results
 tables = [f"figures/{path.name}" for path in FIGURES.glob("*.md") if path.stem != "claims"]

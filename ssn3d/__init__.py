@@ -41,6 +41,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import ssn3d` alone loads no torch."""
     from pkgutil import resolve_name  # here, as it imports much

@@ -81,7 +81,9 @@ def figures(
         click.echo(f"{len(chosen)} notebooks at scale {scale}")
         outcomes = run_all(chosen, folder, parameters, click.echo)
     click.echo(report(outcomes))
-    click.echo(f"{time.perf_counter() - started:.0f} seconds in all, results in {folder.name}/")
+    click.echo(
+        f"{time.perf_counter() - started:.0f} seconds in all, results in {os.path.relpath(folder)}/"
+    )
     failed = [outcome.notebook for outcome in outcomes if outcome.error]
     if failed:
         raise click.ClickException(f"failed, see build/failed: {', '.join(failed)}")
