@@ -12,6 +12,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
+import ssn3d
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 PAGES = ("index", "figures/claims", "docs/results", *(f"notebooks/{name}" for name in NOTEBOOKS))
@@ -73,6 +75,12 @@ def test_every_link_within_the_site_leads_somewhere(site):
             if not (site / path).is_file() or (there and anchor and anchor not in there.anchors):
                 dead.append(f"{name} -> {link}")
     assert not dead
+
+
+def test_the_public_names_are_described(site):
+    described = Page(site / "docs" / "api.html").anchors
+    assert {f"ssn3d.{name}" for name in {*ssn3d.__all__} - {"losses", "models"}} <= described
+    assert {"ssn3d.losses.ssn_loss", "ssn3d.models.ssn.SSN"} <= described
 
 
 @pytest.mark.parametrize("width", [1200, 400])
