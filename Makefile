@@ -1,5 +1,7 @@
 # make figures   regenerate every table and figure into figures/
 # make studies   what the paper leaves out: misalignment and labels, then the claims again
+# make site      the executed notebooks, results and docs as pages to browse, in build/site
+# make env       set up .venv alone: all others do so first
 # make test      style, types, unit tests, widgets, faults and clusters, notebooks
 # make unit      the unit tests alone
 # make lint      style, types, and who may import whom, alone
@@ -14,13 +16,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: figures studies test unit lint bench torture lock clean
+.PHONY: env figures studies site test unit lint bench torture lock clean
+
+env: $(READY)
 
 figures: $(READY)
 	$(BIN)/ssn3d figures
 
 studies: $(READY)
 	$(BIN)/ssn3d figures 08 11
+
+site: $(READY)
+	$(BIN)/python docs/build.py build/site
 
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \
@@ -63,7 +70,7 @@ $(READY): requirements.lock pyproject.toml
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
-		--python-version 3.11 --extra notebooks --extra test --extra timm --extra imagenet \
+		--python-version 3.11 --extra notebooks --extra test --extra site --extra timm --extra imagenet \
 		-o requirements.lock pyproject.toml
 	sed -n 's/^\([^ ]*==[^ ]*\) .*/\1/p' requirements.lock > constraints.txt
 

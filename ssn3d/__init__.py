@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .runs import Run, load_or_train, sweep
     from .runs.trained import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Run": "runs:Run",
@@ -39,6 +39,10 @@ __all__ = [
     "models",
     "sweep",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
 
 
 def __getattr__(name: str) -> Any:

@@ -81,7 +81,9 @@ def figures(
         click.echo(f"{len(chosen)} notebooks at scale {scale}")
         outcomes = run_all(chosen, folder, parameters, click.echo)
     click.echo(report(outcomes))
-    click.echo(f"{time.perf_counter() - started:.0f} seconds in all, results in {folder.name}/")
+    click.echo(
+        f"{time.perf_counter() - started:.0f} seconds in all, results in {os.path.relpath(folder)}/"
+    )
     failed = [outcome.notebook for outcome in outcomes if outcome.error]
     if failed:
         raise click.ClickException(f"failed, see build/failed: {', '.join(failed)}")
@@ -109,8 +111,9 @@ def train(dataset: str, scale: str, device: str, changes: tuple[str, ...]) -> No
         with tqdm(unit="step", disable=None) as bar:
 
             def show(step: int, steps: int, terms: dict[str, float]) -> None:
-                if bar.total is None:
-                    bar.total, bar.initial = steps, step - 1
+                if bar.total != steps or step <= bar.n:  # the first step; before it, pretraining's
+                    bar.reset(steps)
+                    bar.initial = step - 1
                 bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, False)
                 bar.update(step - bar.n)
 

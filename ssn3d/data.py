@@ -13,7 +13,7 @@ from .datasets import coco
 from .datasets.frame_cache import packed
 from .datasets.identity import Identity, digest, identify, identify_pictures
 from .datasets.images import Pictures, list_pictures, read_folder
-from .datasets.tracklets import Split
+from .datasets.tracklets import Split, with_sides_by_place
 from .synthetic import amber, pedestrians, random_maps
 from .synthetic.materialise import RenderedSet, materialise, rendered_set
 from .synthetic.pedestrians import Pedestrians
@@ -52,11 +52,12 @@ def split_of(config: RunConfig) -> Split:
         FileNotFoundError: a real data set is not where it is expected.
         ValueError: it is there, but damaged.
     """
-    size = config.height, config.width
+    size, by_place = (config.height, config.width), config.sides == "image"
     if rendered := _rendered_set(config):
-        return _read(config.dataset, root_of(config), config.split, size, rendered.name)
+        root = root_of(config)
+        return _read(config.dataset, root, config.split, size, rendered.name, by_place)
     look = _look(config)
-    return _packed(_Wanted(look.split, look.identity.state, size, look.identity.frames))
+    return _packed(_Wanted(look.split, look.identity.state, size, look.identity.frames, by_place))
 
 
 def pictures_of(config: StudyConfig) -> Pictures | Pedestrians | None:
@@ -234,9 +235,12 @@ def _split_in(dataset: str, root: Path, number: int) -> Split:
 
 
 @lru_cache(maxsize=8)
-def _read(dataset: str, root: Path, number: int, size: tuple[int, int], name: str) -> Split:
+def _read(
+    dataset: str, root: Path, number: int, size: tuple[int, int], name: str, by_place: bool
+) -> Split:
     """The split of a rendered set, whose files nobody changes."""
-    return packed(_split_in(dataset, root, number), size, _frames_file(name, size))
+    split = packed(_split_in(dataset, root, number), size, _frames_file(name, size))
+    return with_sides_by_place(split) if by_place else split
 
 
 @dataclass(frozen=True)
@@ -247,11 +251,14 @@ class _Wanted:
     state: str
     size: tuple[int, int]
     frames: str
+    by_place: bool
+    """Whether left and right are told apart by their place."""
 
 
 @lru_cache(maxsize=8)
 def _packed(wanted: _Wanted) -> Split:
-    return packed(wanted.split, wanted.size, _frames_file(wanted.frames, wanted.size))
+    split = packed(wanted.split, wanted.size, _frames_file(wanted.frames, wanted.size))
+    return with_sides_by_place(split) if wanted.by_place else split
 
 
 def _frames_file(name: str, size: tuple[int, int]) -> Path:

@@ -78,6 +78,7 @@ def objective(
     ids: Tensor,
     logits: Tensor | None = None,
     present: Tensor | None = None,
+    own: Tensor | None = None,
     *,
     margin: float,
     ssn_weight: float,
@@ -90,15 +91,21 @@ def objective(
         ids: [b], see `batch_hard_triplet`.
         logits: [f n m], see `ssn_loss`; None for methods that learn no parts.
         present: [f n], see `ssn_loss`.
+        own: scalar, a loss of the aggregator, added as it is.
         margin: m of Eq. (5).
         ssn_weight: lambda, swept in Figure 3.
         reduction: see `ssn_loss`.
 
     Returns:
-        The terms by name: "triplet", "ssn" if there are logits, and "total", the one to minimise.
+        The terms by name: "triplet", "ssn" if there are logits, "own" if there is such a loss, and
+        "total", the one to minimise.
     """
     terms = {"triplet": batch_hard_triplet(embeddings, ids, margin)}
-    if logits is None:
-        return terms | {"total": terms["triplet"]}
-    terms["ssn"] = ssn_loss(logits, present, reduction)
-    return terms | {"total": terms["triplet"] + ssn_weight * terms["ssn"]}
+    total = terms["triplet"]
+    if logits is not None:
+        terms["ssn"] = ssn_loss(logits, present, reduction)
+        total = total + ssn_weight * terms["ssn"]
+    if own is not None:
+        terms["own"] = own
+        total = total + own
+    return terms | {"total": total}

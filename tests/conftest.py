@@ -43,6 +43,7 @@ def tiny_config() -> RunConfig:
         train_people=4,
         test_people=3,
         longest_tracklet=30,
+        pretraining_steps=0,
         height=32,
         width=16,
         hidden=16,

@@ -250,7 +250,7 @@ def own(split, tmp_path, elsewhere, monkeypatch) -> Iterator[Path]:
     return root
 
 
-OWN = RunConfig.preset("smoke", "folder", height=32, width=16, ids_per_batch=2)
+OWN = RunConfig.preset("smoke", "folder", height=32, width=16, ids_per_batch=2, sides="person")
 
 
 def frames_of(root: Path) -> list[Path]:
@@ -415,10 +415,37 @@ def test_a_set_that_takes_long_to_look_at_is_looked_at_once_a_minute(own, monkey
     assert len(looks) == 3
 
 
+@pytest.mark.parametrize("source", ["rendered", "real"])
+def test_sides_are_told_apart_in_every_list_of_a_set_and_frames_are_shared(
+    tiny_config, tmp_path, monkeypatch, source
+):
+    if source == "real":
+        shutil.copytree(data.root_of(tiny_config), tmp_path / "iLIDS-VID")
+        monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
+    config = replace(tiny_config, source=source)
+    assert config.sides == "image"
+    own, placed = data.split_of(replace(config, sides="person")), data.split_of(config)
+    known, found = [*own.train, *own.query, *own.gallery], [*placed.train, *placed.query]
+    found += placed.gallery
+    changed = 0
+    for before, after in zip(known, found, strict=True):
+        both = before.points.labels(), before.points.estimated
+        crossed = any(keypoints.swaps(points).any() for points in both)
+        assert (before != after) == crossed
+        assert torch.equal(before.frames, after.frames)
+        for points in (after.points.labels(), after.points.estimated):
+            assert not keypoints.swaps(points).any()
+        changed += crossed
+    assert changed
+    assert len(set(map(id, found))) == len(set(map(id, known)))
+    assert data.identity_of(config) == data.identity_of(replace(config, sides="person"))
+
+
 def test_the_splits_of_a_set_share_their_frames(tiny_config, tmp_path, monkeypatch):
     shutil.copytree(data.root_of(tiny_config), tmp_path / "iLIDS-VID")
     monkeypatch.setenv("SSN3D_DATA", str(tmp_path))
-    configs = [replace(tiny_config, source="real", split=number) for number in (0, 1)]
+    real = replace(tiny_config, source="real", sides="person")
+    configs = [replace(real, split=number) for number in (0, 1)]
     for number, config in enumerate(configs):
         found, read = data.split_of(config), ilids_vid.read(tmp_path / "iLIDS-VID", number)
         assert (found.query, found.gallery) == (read.query, read.gallery)

@@ -11,6 +11,8 @@ Dataset = Literal[Published, "folder"]
 Source = Literal["rendered", "real"]
 Strategy = Literal["unsupervised", "supervised", "semi-supervised"]
 
+OTHER_PEOPLE = 10**6
+"""`data_seed` of the people whom backbones are pretrained on."""
 DATASETS: tuple[str, ...] = get_args(Published)
 """The paper's data sets, which can be rendered; "folder" is a data set of your own."""
 SOURCES: tuple[str, ...] = get_args(Source)
@@ -38,6 +40,9 @@ class RunConfig(Settings):
     """Frames."""
     jitter: float | None = None
     """How far the person is from the middle of the box, as a share of the box."""
+    sides: Literal["image", "person"] = "image"
+    """Which elbow, knee and foot is the left one: the one farther left in the picture, see
+    `keypoints.by_place`; or the person's own, as labels and pose estimators say."""
     label_noise: float = 1.0
     """Errors of the pose estimator: 0 none, 1 as expected on such pictures, 2 twice that."""
 
@@ -47,12 +52,16 @@ class RunConfig(Settings):
     """ "small", "resnet34", "resnet50", or "timm:NAME" for a model of timm."""
     pretrained: bool = True
     """Whether the backbone starts from ImageNet weights."""
+    pretraining_steps: int = 0
+    """Of the small backbone, on other rendered people; see `pretraining`.  0: none."""
     stride: int | None = None
     """Pixels of a frame for each cell of the backbone's map, in both directions; None: 4 for the
     small backbone, else 16, so that the map of 64 x 32 or 256 x 128 pixels has 16 x 8 cells."""
     parts: int = 9
     """N: "head, body, crotch, left and right elbows, knees and feet"."""
     window: int = 3
+    padding: Literal["same", "valid"] = "same"
+    """Whether a window may reach over the border of the map, where zeros surround it."""
     hidden: int = 512
     """K of the attention classifier."""
     shared: bool = True
@@ -106,6 +115,7 @@ class RunConfig(Settings):
         *("clip_frames", "clip_stride", "test_frames"),
     )
     RANGES = {  # noqa: RUF012
+        "pretraining_steps": (0, 1e6),
         "jitter": (0, 0.5),
         "label_noise": (0, 10),
         "ssn_weight": (0, 1e6),
@@ -135,6 +145,12 @@ class RunConfig(Settings):
         if self.window % 2 == 0:
             raise ValueError(f"window must be odd, to have a centre cell, got {self.window}")
         check_backbone(self.backbone, self.pretrained, ("small", "resnet34", "resnet50"))
+        if self.pretraining_steps and self.backbone != "small":
+            raise ValueError(
+                "only the small backbone is pretrained on rendered people, got "
+                f"backbone={self.backbone!r} with pretraining_steps={self.pretraining_steps}; set "
+                "pretraining_steps=0, and pretrained=True for ImageNet weights"
+            )
         if self.train_people is not None and self.train_people < self.ids_per_batch:
             raise ValueError(
                 f"a batch takes {self.ids_per_batch} people, but train_people is "
@@ -164,7 +180,8 @@ class RunConfig(Settings):
         Args:
             scale: smoke, demo or paper.
             dataset: one of the paper's, or "folder".
-            changes: any other field by name; it replaces the preset's value.
+            changes: any other field by name; it replaces the preset's value.  Another backbone
+                than the small one takes the place of its pretraining, too.
 
         Raises:
             ValueError: an unknown scale, data set or field, with the nearest known one.
@@ -173,7 +190,44 @@ class RunConfig(Settings):
         cls.check_names(changes)
         if scale != "paper":
             changes = {"precision": affordable_precision()} | changes
+        if changes.get("backbone", "small") != "small":
+            changes = {"pretraining_steps": 0} | changes
         return cls(dataset, **(PRESETS[scale] | OF_SETS.get(dataset, {}) | changes))
+
+
+def pretraining(config: RunConfig) -> RunConfig | None:
+    """The run whose backbone another run starts from, as the paper's starts from ImageNet's.
+
+    Not in the paper: average pooling learns to tell rendered people apart whom no data set shows, a
+    fifth as many as it takes steps.  All seeds and methods start from the same backbone.
+
+    Args:
+        config: of the run that starts.
+
+    Returns:
+        None if that run starts from random weights, or from ImageNet's.
+    """
+    steps = config.pretraining_steps
+    if not steps:
+        return None
+    return RunConfig.preset(
+        "demo",
+        "mars",
+        aggregator="average",
+        strategy="unsupervised",
+        pretraining_steps=0,
+        stride=config.stride,
+        height=config.height,
+        width=config.width,
+        precision=config.precision,
+        data_seed=OTHER_PEOPLE,
+        train_people=max(8, steps // 5),
+        test_people=8,
+        longest_tracklet=16,
+        epochs=steps,
+        steps_per_epoch=1,
+        decay_every=max(1, round(0.7 * steps)),
+    )
 
 
 _SMALL = {
@@ -194,6 +248,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train_people": 6,
         "test_people": 6,
         "longest_tracklet": 8,
+        "pretraining_steps": 2,
         "ids_per_batch": 4,
         "clips_per_id": 2,
         "epochs": 2,
@@ -203,9 +258,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "demo": _SMALL
     | {
+        "pretraining_steps": 2500,
         "clips_per_id": 2,
+        # steps and rate: see tests/benchmarks/settings.py
         "epochs": 14,
-        "steps_per_epoch": 25,
+        "steps_per_epoch": 100,
         "learning_rate": 1e-3,
         "decay_every": 10,
     },

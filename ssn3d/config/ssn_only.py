@@ -206,7 +206,7 @@ SMALLER: dict[str, dict[str, dict[str, Any]]] = {
         # Not in the paper: what two CPU cores can afford
         "random_maps": {
             "hidden": 64,
-            "steps": 80,
+            "steps": 800,
             "learning_rate": 1e-3,
         },
         "amber": {

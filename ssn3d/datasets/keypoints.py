@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
+from einops import rearrange, repeat
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
@@ -45,6 +46,62 @@ class Points(NamedTuple):
     def labels(self) -> Tensor:
         """[t n 2] as a careful person labels them: the true points, NaN where unseen."""
         return self.truth.where(self.visible[..., None], torch.nan)
+
+
+def by_place(points: Points) -> Points:
+    """The same points, left and right told apart by their place in the picture.
+
+    Not in the paper: it says "left and right elbows, knees and feet", and here the left one is the
+    one farther left.  Estimates are judged by themselves, and so is what a careful person sees.
+
+    Args:
+        points: of any frames, each judged by itself; see `swaps`.
+    """
+    labels, estimated = swaps(points.labels()), swaps(points.estimated)
+    return Points(
+        _swapped(points.estimated, estimated),
+        _swapped(points.truth, labels),
+        _swapped(points.visible[..., None], labels)[..., 0],
+    )
+
+
+def swaps(points: Tensor) -> Tensor:
+    """Which pairs have their left part farther right in the picture than their right part.
+
+    If only one of a pair is known, it is the left one if it lies to the left of the body's own
+    axis, and the right one if to its right.  The axis is the straight line through crotch and body,
+    or crotch and head, or body and head: the first two that are known.  A part on the axis, or
+    without an axis, keeps its name, and so it does if the axis is level.
+
+    Args:
+        points: [... n 2] with n = 9 in the order of `PARTS`, NaN where unknown.
+
+    Returns:
+        [... 3] bool: elbows, knees, feet.
+    """
+    head, body, crotch = points[..., :3, :].split(1, dim=-2)  # [... 1 2]
+    axis = _or(body - crotch, _or(head - crotch, head - body))
+    limbs = points[..., 3:, :]
+    x, y = (limbs - _or(crotch, body)).unbind(-1)
+    # of the sign of the distance to the right of the axis, at the height of the part
+    beside = (x * axis[..., 1] - y * axis[..., 0]) * axis[..., 1].sign()
+    beside = rearrange(beside.nan_to_num(0.0), "... (pair side) -> ... pair side", side=2)
+    x = rearrange(limbs[..., 0], "... (pair side) -> ... pair side", side=2)
+    both = rearrange(limbs, "... (pair side) xy -> ... pair (side xy)", side=2).isfinite().all(-1)
+    left, right = x.where(both[..., None], beside).unbind(-1)
+    return left > right
+
+
+def _or(values: Tensor, others: Tensor) -> Tensor:
+    """Points [... 2], where they are unknown the others."""
+    return values.where(values.isfinite().all(-1, keepdim=True), others)
+
+
+def _swapped(values: Tensor, pairs: Tensor) -> Tensor:
+    """Values [... n k] of points with left and right exchanged in some pairs [... 3]."""
+    limbs = repeat(pairs, "... pair -> ... (pair side) 1", side=2)
+    swapped = torch.cat([torch.zeros_like(limbs[..., :3, :]), limbs], dim=-2)
+    return values[..., list(MIRRORED), :].where(swapped, values)
 
 
 def mirror(points: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a video re-identification data set is: tracklets of people in train, query and gallery."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .images import read_image
-from .keypoints import Points
+from .keypoints import Points, by_place
 
 DISTRACTOR = 0
 """Person number of tracklets that show nobody of interest: always wrong answers (MARS)."""
@@ -103,6 +103,16 @@ def summarise(split: Split) -> list[Summary]:
         for part, tracklets in split._asdict().items()
         for lengths in [[len(t) for t in tracklets]]
     ]
+
+
+def with_sides_by_place(split: Split) -> Split:
+    """The same split, with points as of `keypoints.by_place`; shared tracklets stay shared."""
+    each = {id(tracklet): tracklet for part in split for tracklet in part}
+    changed = {
+        key: replace(tracklet, points=tracklet.points and by_place(tracklet.points))
+        for key, tracklet in each.items()
+    }
+    return Split(*([changed[id(tracklet)] for tracklet in part] for part in split))
 
 
 def load_frames(tracklet: Tracklet, indices: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""How well parts are found: accurate, stable, distinct.  Section "Study on SSN".
+"""How well parts are found: accurate, stable, distinct, not confused.  Section "Study on SSN".
 
 Not in the paper, which wants parts "distinct within a frame and stable across multiple frames" and
 finds unsupervised ones not "as stable or accurate" as semi-supervised ones by looking at pictures.
@@ -240,6 +240,43 @@ def extent(maps: Tensor) -> Tensor:
     """
     shares = _shares(maps)
     return (torch.special.entr(shares).sum(dim=-1).exp() / shares.shape[-1]).nanmean(dim=0)
+
+
+def at_border(maps: Tensor) -> Tensor:
+    """Share of a part's map that lies in the outermost cells, mean over frames.
+
+    Args:
+        maps: [f n h w]; each is divided by its sum first.
+
+    Returns:
+        [n]; an even map has the outermost cells' share of all cells.  Frames where the map is all 0
+        do not count; NaN if there is none left.
+    """
+    h, w = maps.shape[-2:]
+    outermost = torch.ones(h, w, device=maps.device)
+    outermost[1:-1, 1:-1] = 0
+    return (_shares(maps) * outermost.flatten()).sum(dim=-1).nanmean(dim=0)
+
+
+def confusion(logits: Tensor, known: Tensor) -> Tensor:
+    """Which part the attention classifier takes the window at each true point for, in shares.
+
+    Parts of equal scores share the window evenly: a classifier that cannot tell two parts apart
+    takes half of them for the other one.
+
+    Args:
+        logits: [k ... n m] scores of k classifiers for the window at point n as part m.
+        known: [... n] bool, whether the place of point n is known.
+
+    Returns:
+        [n m], each row summing to 1; NaN for a point that is never known.
+    """
+    same = logits.shape[1:-1] == known.shape
+    _expect(same, "logits [k ... n m] and known [... n]", logits, known)
+    best = (logits == logits.amax(dim=-1, keepdim=True)).float()
+    best = (best / best.sum(dim=-1, keepdim=True)).mean(dim=0) * known[..., None]
+    count = rearrange(known, "... n -> (...) n").sum(dim=0)
+    return rearrange(best, "... n m -> (...) n m").sum(dim=0) / count[:, None]
 
 
 def _expect(fulfilled: bool, expected: str, *got: Tensor) -> None:

@@ -16,7 +16,7 @@ from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import JUNK, Split, Tracklet
 from ssn3d.models.reid import ReID
 from ssn3d.training.batches import check_points
-from ssn3d.training.inference import embed, find_parts_of
+from ssn3d.training.inference import classify_points, embed, find_parts_of
 
 from . import part_metrics, retrieval
 from .reranking import rerank
@@ -131,7 +131,8 @@ def measure(
 
     Returns:
         `summary`; "reranked", the same after re-ranking; "queries", the rank, average precision and
-        first answers of each; and "parts", see `measure_parts`.
+        first answers of each; "parts", see `measure_parts`; and "confusion", see
+        `measure_confusion`.
 
     Raises:
         ValueError: see `check`.
@@ -146,8 +147,13 @@ def measure(
         "shown": result.shown.tolist(),
     }
     reranked = summary(score(config, split, *vectors, reranked=True))
-    parts = measure_parts(config, model, split.query)
-    return {**summary(result), "reranked": reranked, "queries": queries, "parts": parts}
+    return {
+        **summary(result),
+        "reranked": reranked,
+        "queries": queries,
+        "parts": measure_parts(config, model, split.query),
+        "confusion": measure_confusion(config, model, split.query),
+    }
 
 
 def summary(result: retrieval.Retrieval) -> dict[str, float]:
@@ -178,14 +184,13 @@ def measure_parts(
 
     Returns:
         "pck" (and "pck_parts", one a part), "spread" of the found places over the frames of a
-        clip and over people, "distinctness" and "extent"; see `part_metrics`.  None if the network
-        knows no parts, or nothing is known of where they are.
+        clip and over people, "distinctness", "extent" and, for each map, "at_border"; see
+        `part_metrics`.  None if the network knows no parts, or nothing is known of where they are.
     """
-    long = [t for t in tracklets if t.points is not None and len(t) >= config.clip_frames]
-    people = sorted({t.person for t in long})
+    clips = _clips(config, tracklets)
+    people = sorted({tracklet.person for tracklet, _ in clips})
     if len(people) < 2:
         return None
-    clips = [(tracklet, _clip(config, len(tracklet))) for tracklet in long]
     batches = []
     for first in range(0, len(clips), AT_ONCE):
         parts = find_parts_of(config, model, clips[first : first + AT_ONCE])
@@ -193,16 +198,10 @@ def measure_parts(
             return None
         batches.append(parts.maps)
     maps = torch.cat(batches)  # [p t n h w]
-    truth = torch.stack(  # [p t n 2]
-        [
-            Points(*(field[taken] for field in tracklet.points)).labels()
-            for tracklet, taken in clips
-            if tracklet.points
-        ]
-    )
+    truth = _true_points(clips)  # [p t n 2]
 
     aspect = part_metrics.PERSON_ASPECT
-    judged = torch.tensor([people.index(t.person) % 2 == 1 for t in long])
+    judged = torch.tensor([people.index(tracklet.person) % 2 == 1 for tracklet, _ in clips])
     found = part_metrics.locate(maps)
     if config.strategy == "unsupervised":
         seen, true = (rearrange(x[~judged], "p t n xy -> (p t) n xy") for x in (found, truth))
@@ -215,10 +214,59 @@ def measure_parts(
         "spread": part_metrics.mean_spread(found, truth, aspect=aspect),
         "distinctness": part_metrics.distinctness(flat_maps),
         "extent": part_metrics.extent(flat_maps).nanmean().item(),
+        "at_border": part_metrics.at_border(flat_maps).tolist(),
         "tracklets": int(judged.sum()),
     }
 
 
-def _clip(config: RunConfig, length: int) -> list[int]:
-    stride = min(config.clip_stride, (length - 1) // max(config.clip_frames - 1, 1))
-    return [i * stride for i in range(config.clip_frames)]
+def measure_confusion(
+    config: RunConfig, model: ReID, tracklets: Sequence[Tracklet]
+) -> list[list[float]] | None:
+    """Which part the attention classifier takes each body point for, in the 2nd round.
+
+    It is shown the windows at the true points of the clips of `measure_parts`, of all people.
+
+    Args:
+        config: of the run.
+        model: trained.
+        tracklets: of people not trained on; see `measure_parts`.
+
+    Returns:
+        `part_metrics.confusion`, for nine points.  None if the network has no attention classifier,
+        or an untrained one, as under the supervised strategy; or if no points are known.
+    """
+    clips = _clips(config, tracklets)
+    if config.strategy == "supervised" or not clips:
+        return None
+    batches = []
+    for first in range(0, len(clips), AT_ONCE):
+        some = clips[first : first + AT_ONCE]
+        logits = classify_points(config, model, some, _true_points(some))
+        if logits is None:
+            return None
+        batches.append(logits)
+    known = _true_points(clips).isfinite().all(-1)
+    return part_metrics.confusion(torch.cat(batches, dim=1), known).tolist()
+
+
+def _clips(config: RunConfig, tracklets: Sequence[Tracklet]) -> list[tuple[Tracklet, list[int]]]:
+    """A clip of each tracklet that has points and frames enough: the numbers of its frames."""
+    long = [t for t in tracklets if t.points is not None and len(t) >= config.clip_frames]
+    strides = [
+        min(config.clip_stride, (len(t) - 1) // max(config.clip_frames - 1, 1)) for t in long
+    ]
+    return [
+        (tracklet, [i * stride for i in range(config.clip_frames)])
+        for tracklet, stride in zip(long, strides, strict=True)
+    ]
+
+
+def _true_points(clips: Sequence[tuple[Tracklet, list[int]]]) -> Tensor:
+    """[p t n 2] of p clips, NaN where not visible."""
+    return torch.stack(
+        [
+            Points(*(field[taken] for field in tracklet.points)).labels()
+            for tracklet, taken in clips
+            if tracklet.points
+        ]
+    )

@@ -14,8 +14,10 @@ class Output(NamedTuple):
 
     embedding: Tensor
     """[b d]; clips of one person should have near embeddings."""
-    parts: Parts | None
+    parts: Parts | None = None
     """Where the parts are and their features; None from aggregators that know no parts."""
+    loss: Tensor | None = None
+    """Scalar, of aggregators that need a loss of their own."""
 
 
 class ReID(FrameEncoder):

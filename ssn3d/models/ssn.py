@@ -23,8 +23,9 @@ class Parts(NamedTuple):
     """[b t n h w] where each part is; sums to 1 over h w (Eq. 2)."""
     features: Tensor
     """[b t n c i j] what each part looks like (Eq. 3)."""
-    logits: Tensor
-    """[b t n m] 2nd round: score of part n as class m, m running over the same parts (Eq. 4)."""
+    logits: Tensor | None
+    """[b t n m] 2nd round: score of part n as class m, m running over the same parts (Eq. 4); None
+    of other networks than the SSN, which have no second round."""
 
 
 class AttentionClassifier(nn.Module):
@@ -114,11 +115,13 @@ class SSN(nn.Module):
                 f"SSN has {self.frames} classifiers, one for each frame position, but the clips "
                 f"have {t} frames; cut snippets of {self.frames} frames, or share the classifier"
             )
-        # the frames of each classifier: all, or only the one in its position
-        chosen = [slice(None)] if self.frames is None else [slice(i, i + 1) for i in range(t)]
+        if self.frames is None:
+            return self._find(self.classifiers[0], features, points)
         found = [
-            self._find(classifier, features[:, some], None if points is None else points[:, some])
-            for classifier, some in zip(self.classifiers, chosen, strict=True)
+            self._find(
+                classifier, features[:, i : i + 1], None if points is None else points[:, i : i + 1]
+            )
+            for i, classifier in enumerate(self.classifiers)
         ]
         return Parts(*(torch.cat(field, dim=1) for field in zip(*found, strict=True)))
 

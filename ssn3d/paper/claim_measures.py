@@ -5,7 +5,11 @@ from math import log
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from ssn3d.datasets.keypoints import PARTS
 from ssn3d.runs import Run
+
+PAIRED = slice(PARTS.index("left elbow"), None)
+"""Parts that come in pairs, left and right."""
 
 
 class Values(NamedTuple):
@@ -14,6 +18,12 @@ class Values(NamedTuple):
     values: Sequence[float]
     units: Sequence[Hashable]
     """The person or picture that each value belongs to; see `intervals.interval`."""
+
+
+def mean_ap(run: Run[Any]) -> Values:
+    """Average precision of each query, in percent. The unit is the query's person."""
+    queries = run.metrics["queries"]
+    return Values([100.0 * ap for ap in queries["ap"]], queries["person"])
 
 
 def top1(run: Run[Any]) -> Values:
@@ -35,6 +45,24 @@ def stray_of_frames(run: Run[Any]) -> Values:
     """
     parts = run.metrics.get("parts")
     return _one(100 * parts["spread"]["frames"]) if parts else Values([], [])
+
+
+def distinctness(run: Run[Any]) -> Values:
+    """How little parts overlap, in percent: 100 if no two look at the same cells."""
+    parts = run.metrics.get("parts")
+    return _one(100 * parts["distinctness"]) if parts else Values([], [])
+
+
+def found(run: Run[Any]) -> Values:
+    """Percentage of the visible points that were found (PCK), the mean over parts."""
+    parts = run.metrics.get("parts")
+    return _one(100 * parts["pck"]) if parts else Values([], [])
+
+
+def pairs_found(run: Run[Any]) -> Values:
+    """Percentage of the visible elbows, knees and feet that were found, the mean over these six."""
+    parts = run.metrics.get("parts")
+    return _one(100 * fmean(parts["pck_parts"][PAIRED])) if parts else Values([], [])
 
 
 def final_loss(run: Run[Any]) -> Values:

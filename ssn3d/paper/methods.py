@@ -12,6 +12,10 @@ TITLES = {
     "conv3d": "3D convolution",
     "non_local": "non-local",
     "ap3d": "AP3D",
+    "spa_atn": "SpaAtn",
+    "mg_rafa": "MG-RAFA",
+    "st_gcn": "ST-GCN",
+    "mgh": "MGH",
 }
 """How aggregators are written in tables and figures; others go by their names."""
 OURS = "SSN3D"

@@ -61,7 +61,8 @@ def over_seeds(
                     "runs": members.run.tolist(),
                 }
             )
-    return pd.DataFrame(entries)
+    columns = [*by, "measure", "mean", "std", "seeds", "values", "runs"]
+    return pd.DataFrame(entries, columns=columns)
 
 
 def measurements(table: int, runs: Iterable[Measured], metrics: Sequence[str]) -> pd.DataFrame:
@@ -107,28 +108,46 @@ def compare(numbers: pd.DataFrame) -> pd.DataFrame:
     return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
 
 
-def with_quotes(dataset: str, numbers: pd.DataFrame) -> pd.DataFrame:
+def with_quotes(
+    dataset: str, numbers: pd.DataFrame, references: Sequence[str] = ()
+) -> pd.DataFrame:
     """All rows of the paper's table on a data set, and below them what was measured here.
 
     Args:
         dataset: one of `COMPARISONS`.
-        numbers: from `measurements`.
+        numbers: from `measurements`, all methods with the same seeds.
+        references: methods that all others are compared with in mAP, in a column each: the mean
+            difference in points, and in how many seeds it is above zero.
 
     Returns:
-        Text, indexed by origin ("quoted by the paper", "measured here") and method, with a column
-        for each metric.
+        Markdown, the best of each column in bold, indexed by origin ("quoted by the paper",
+        "measured here") and method, with a column for each metric and reference.
     """
     printed, ours = paper.table(COMPARISONS[dataset]), numbers[numbers.dataset == dataset]
     printed = printed[(printed.dataset == dataset) & printed.metric.isin(METRICS)]
+    entries = pd.concat(
+        {
+            "quoted by the paper": printed.rename(columns={"value": "mean"}),
+            "measured here": ours,
+        },
+        names=["origin"],
+    ).reset_index("origin")
+    best = entries.groupby(["origin", "metric"])["mean"].transform("max")
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for entry in printed.to_dict("records"):
-        line = cells.setdefault(("quoted by the paper", entry["row"]), {})
-        line[METRICS[entry["metric"]]] = text(entry["value"])
-    for entry in ours.to_dict("records"):
-        line = cells.setdefault(("measured here", entry["row"]), {})
-        line[METRICS[entry["metric"]]] = text(entry["mean"], entry["std"])
+    for entry, highest in zip(entries.to_dict("records"), best, strict=True):
+        shown = text(entry["mean"], entry["std"])
+        line = cells.setdefault((entry["origin"], entry["row"]), {})
+        line[METRICS[entry["metric"]]] = f"**{shown}**" if entry["mean"] == highest else shown
+    values = ours[ours.metric == "mean_ap"].set_index("row")["values"].map(pd.Series)
+    for reference in references:
+        for row in values.index.drop(reference):
+            gaps = values[row] - values[reference]
+            cells["measured here", row][f"mAP above that of {reference}"] = (
+                f"{text(gaps.mean(), signed=True)} ({(gaps > 0).sum()} of {len(gaps)} seeds)"
+            )
     table = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
-    return table[[name for name in METRICS.values() if name in table]]
+    columns = [name for name in METRICS.values() if name in table]
+    return table[[*columns, *table.columns.difference(columns, sort=False)]]
 
 
 def readable(numbers: pd.DataFrame, rows: Sequence[str], decimals: int = 3) -> pd.DataFrame:
@@ -178,46 +197,6 @@ def orderings(numbers: pd.DataFrame, best_first: Sequence[str], metric: str) -> 
                 }
             )
     return pd.DataFrame(entries)
-
-
-def statements(comparisons: pd.DataFrame, metric: str) -> list[str]:
-    """What `orderings` found, a plain sentence for each data set."""
-    sentences = []
-    for dataset, group in comparisons.groupby("dataset", sort=False):
-        verdict = "is seen" if group.seen.all() else "is not seen"
-        steps = "; ".join(
-            f"{entry.claim} by {entry.difference} points, in {entry.seeds} seeds"
-            for entry in group.itertuples()
-        )
-        sentences.append(f"{dataset}: the paper's order {verdict} ({METRICS[metric]}): {steps}.")
-    return sentences
-
-
-def beaten_by(numbers: pd.DataFrame, ours: str, metric: str) -> list[str]:
-    """Which methods are ahead of one, a sentence for each data set.
-
-    Args:
-        numbers: from `measurements`, all methods with the same seeds.
-        ours: the method.
-        metric: one of `METRICS`.
-    """
-    sentences = []
-    chosen = numbers[numbers.metric == metric]
-    for dataset, group in chosen.groupby("dataset", sort=False):
-        entries = {entry["row"]: entry for entry in group.to_dict("records")}
-        mine = entries.pop(ours)
-        ahead = []
-        for name, entry in sorted(entries.items(), key=lambda pair: -pair[1]["mean"]):
-            if entry["mean"] > mine["mean"]:
-                wins = sum(a > b for a, b in zip(entry["values"], mine["values"], strict=True))
-                seeds = f"in {wins} of {len(mine['values'])} seeds"
-                ahead.append(f"{name} ({text(entry['mean'], entry['std'])}; {seeds})")
-        sentences.append(
-            f"{paper.TITLES[str(dataset)]}, {METRICS[metric]}: {ours} reaches "
-            f"{text(mine['mean'], mine['std'])}. "
-            + (f"Ahead of it: {', '.join(ahead)}." if ahead else "No other method is ahead of it.")
-        )
-    return sentences
 
 
 def data_sets(splits: Mapping[str, Split]) -> pd.DataFrame:

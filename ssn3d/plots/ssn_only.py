@@ -45,6 +45,7 @@ def random_data(panels: Mapping[str, Curves]) -> Figure:
                 axis.axhline(np.log(n), color=colours[n], linestyle=":", linewidth=1)
             axis.set_title(title, fontsize="medium")
             axis.set_ylim(0, 1.15 * np.log(max(numbers)))
+            axis.set_xscale("log")  # some maps take many times as long as others
         for axis in axes[-1]:
             axis.set_xlabel("step")
         for axis in axes[:, 0]:

@@ -64,6 +64,11 @@ def save(figure: Figure, stem: Path, *, vector: bool = True) -> list[Path]:
             kept a little coarser instead, as they take much space.
     """
     png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    # The solver of layouts ends at numbers whose last digits differ, which SVG makes names of.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position([round(number, 6) for number in axis.get_position().bounds])  # type: ignore[arg-type]
     with matplotlib.rc_context(STYLE if vector else STYLE | {"savefig.dpi": 120}):
         figure.savefig(png, metadata={"Software": None})
         if vector:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 from typing import Any, NamedTuple
 
 import nbformat
@@ -25,7 +26,7 @@ from ssn3d.runs import many, store
 from . import results
 
 ON_REQUEST = ("08_misalignment", "09_explore_and_annotate", "10_your_data")
-"""Notebooks that answer what the paper does not ask; the first trains as long as all others."""
+"""Notebooks that answer what the paper does not ask; the first trains for an hour at demo scale."""
 
 
 class Outcome(NamedTuple):
@@ -219,8 +220,34 @@ def _shared_workers(accelerator: bool, say: Callable[[str], None]) -> Iterator[d
         yield {}
         return
     with many.connected(address) if address else many.local_workers(CPU_COUNT) as client:
-        client.subscribe_topic(many.NEWS, lambda event: say(f"  {event[1]}"))
+        workers = max(1, len(client.scheduler_info()["workers"]))  # others may come later
+        client.subscribe_topic(many.NEWS, _progress(say, workers))
         yield {"SSN3D_CLUSTER": client.scheduler.address}
+
+
+def _progress(
+    say: Callable[[str], None], workers: int
+) -> Callable[[tuple[float, Mapping[str, Any]]], None]:
+    """What tells of each run that workers train, and how long the others will take.
+
+    The others are those that a notebook has asked for by then.
+    """
+    asked: set[str] = set()
+    seconds: dict[str, float] = {}
+
+    def tell(event: tuple[float, Mapping[str, Any]]) -> None:
+        news = event[1]
+        asked.update(news.get("asked", ()))
+        if "made" not in news:
+            return
+        seconds[news["made"]] = news["seconds"]
+        left = len(asked - seconds.keys()) * mean(seconds.values()) / workers / 60
+        say(
+            f"  MISS {news['made']} ({news['seconds']:.0f} s); {len(seconds)} of "
+            f"{len(asked | seconds.keys())} trainings, about {left:.0f} minutes for the others"
+        )
+
+    return tell
 
 
 def _kernel_environment(figures: Path, scratch: Path) -> dict[str, str]:
@@ -234,6 +261,8 @@ def _kernel_environment(figures: Path, scratch: Path) -> dict[str, str]:
 def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Without times, random ids and versions, so that equal results make equal files.
 
+    Links to results lead there from figures/executed.
+
     Raises:
         RuntimeError: a cell was not run, as happens when a notebook stops itself.
     """
@@ -246,6 +275,8 @@ def _portable(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.id = "injected-parameters"
         if cell.cell_type == "code" and cell.source and cell.execution_count is None:
             raise RuntimeError(f"cell {cell.id!r} was not run")
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../figures/", "](../")
     return notebook
 
 

@@ -130,7 +130,7 @@ def forward(model: ReID, clip: Tensor) -> Pass:
 def watch_training(
     config: RunConfig, tracklets: Sequence[Tracklet], clip: Tensor, *, steps: int, every: int
 ) -> Iterator[Snapshot]:
-    """Train SSN3D as `training.reid.fit` does, and yield a snapshot every few steps.
+    """Train SSN3D from random weights, as `training.reid.fit` does, and yield snapshots.
 
     Args:
         config: what to train; its schedule is not used.

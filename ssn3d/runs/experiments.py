@@ -10,8 +10,10 @@ from torch import nn
 
 from ssn3d import data
 from ssn3d.config import RunConfig, Settings, StudyConfig
+from ssn3d.config.reid import pretraining
 from ssn3d.evaluation import reid as reid_evaluation
 from ssn3d.evaluation import ssn_only as ssn_evaluation
+from ssn3d.models.reid import ReID
 from ssn3d.synthetic.pedestrians import Pedestrians
 from ssn3d.training import reid as reid_training
 from ssn3d.training import ssn_only as ssn_training
@@ -40,14 +42,20 @@ class Experiment(NamedTuple):
     """What the run is, in words; a part of its name."""
     build: Callable[[Any], nn.Module]
     """The untrained network."""
-    make: Callable[[Any, torch.device | str, Path | None, OnStep | None], Result]
+    starts_from: Callable[[Any], Settings | None]
+    """The run whose backbone it begins with, or None; see `config.reid.pretraining`."""
+    make: Callable[[Any, torch.device | str, Path | None, OnStep | None, Any], Result]
     """Makes the run of a configuration: see `make_reid`."""
     steps: Callable[[Any], int]
     """Training steps: about how much work a run is."""
 
 
 def make_reid(
-    config: RunConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
+    config: RunConfig,
+    device: torch.device | str,
+    checkpoint: Path | None,
+    on_step: OnStep | None,
+    start: ReID | None = None,
 ) -> Result:
     """Train and test a network that tells people apart.
 
@@ -56,6 +64,7 @@ def make_reid(
         device: where to compute.
         checkpoint: a file from which the training resumes, and to which it is saved; or None.
         on_step: see `loop.run`.
+        start: the network of the run that it starts from; None where there is none.
 
     Returns:
         The trained network, its losses and its scores.
@@ -64,7 +73,12 @@ def make_reid(
     reid_evaluation.check(config, split)
     started = time.perf_counter()
     network, history = reid_training.fit(
-        config, split.train, device=device, checkpoint=checkpoint, on_step=on_step
+        config,
+        split.train,
+        device=device,
+        checkpoint=checkpoint,
+        on_step=on_step,
+        start=start,
     )
     trained = time.perf_counter()
     metrics = reid_evaluation.measure(config, network, split, device=device)
@@ -72,7 +86,11 @@ def make_reid(
 
 
 def make_ssn_only(
-    config: StudyConfig, device: torch.device | str, checkpoint: Path | None, on_step: OnStep | None
+    config: StudyConfig,
+    device: torch.device | str,
+    checkpoint: Path | None,
+    on_step: OnStep | None,
+    start: None = None,
 ) -> Result:
     """Train and measure an SSN alone, as Figures 4 to 6 do.
 
@@ -81,6 +99,7 @@ def make_ssn_only(
         device: see `make_reid`.
         checkpoint: see `make_reid`.
         on_step: see `make_reid`.
+        start: None, as no such run starts from another.
 
     Returns:
         The trained network, its losses and its measures.
@@ -120,17 +139,19 @@ def ssn_only_words(config: StudyConfig) -> str:
 EXPERIMENTS = {
     "reid": Experiment(
         config=RunConfig,
-        results_version=2,
+        results_version=3,
         words=reid_words,
         build=reid_training.build,
+        starts_from=pretraining,
         make=make_reid,
         steps=lambda config: config.epochs * (config.steps_per_epoch or 200),
     ),
     "ssn_only": Experiment(
         config=StudyConfig,
-        results_version=1,
+        results_version=2,
         words=ssn_only_words,
         build=ssn_training.build,
+        starts_from=lambda config: None,
         make=make_ssn_only,
         steps=lambda config: config.labelled_steps + config.steps,
     ),

@@ -34,7 +34,7 @@ WAIT = 20
 RETRIES = 2
 """How often dask repeats a training that failed."""
 NEWS = "ssn3d"
-"""Topic under which workers report, as events of dask, each run that they have trained."""
+"""Topic of dask's events: the names of runs that are asked for, and each run that was trained."""
 ENVIRONMENT = {
     "OMP_NUM_THREADS": 1,
     # Freed memory is kept, as every step needs as much again.  With dask's own setting, which
@@ -76,27 +76,36 @@ def sweep(
         Exception: what made a run impossible, with a note that names the run.
     """
     configs = list(configs)
-    missing = list({identify(config): config for config in configs if not find(config)}.values())
+    missing = _missing(configs)
     log.info("%d of %d runs are in the store", len(configs) - len(missing), len(configs))
     if missing:
         store.check_writable()
+    starts = _starts(missing)
+    others: list[Settings] = [config for config in missing if config not in starts]
+    everything = [*starts, *others]
     # the accelerator of this machine is not shared
-    tasks = len(missing) if torch.device(device).type == "cpu" else 1
+    tasks = max(len(starts), len(others)) if torch.device(device).type == "cpu" else 1
     # in notebooks, tqdm does not read $TQDM_DISABLE by itself
-    silent = not missing or bool(os.environ.get("TQDM_DISABLE"))
+    silent = not everything or bool(os.environ.get("TQDM_DISABLE"))
     with (
-        tqdm(total=len(missing), desc="training", unit="run", disable=silent) as bar,
-        _workers(client, missing, tasks) as found,
+        tqdm(total=len(everything), desc="training", unit="run", disable=silent) as bar,
+        _workers(client, everything, tasks) as found,
     ):
-        _render(found, missing)  # first, so that no worker waits while another one renders
+        if found:
+            found.log_event(NEWS, {"asked": [identify(config) for config in everything]})
+        # data, then what others start from: no worker waits while another one makes it
+        _render(found, everything)
         here = partial(load_or_train, device=device)
-        for _ in _each(found, _train, missing, device) if found else map(here, missing):
-            bar.update()
+        for some in filter(None, (starts, others)):
+            for _ in _each(found, _train, some, device) if found else map(here, some):
+                bar.update()
     return [load_or_train(config, device=device) for config in configs]
 
 
 def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
     """Render the data sets that runs need and the data folder lacks, at the same time.
+
+    So it does for the runs that they start from, if the store lacks both.
 
     Args:
         configs: the runs.
@@ -105,10 +114,22 @@ def prepare(configs: Iterable[Settings], *, client: Any = None) -> None:
     Raises:
         RuntimeError: see `sweep`.
     """
-    missing = [config for config in configs if not data.is_ready(config)]
+    configs = list(configs)
+    missing = [c for c in (*configs, *_starts(_missing(configs))) if not data.is_ready(c)]
     sets = {data.identity_of(config) for config in missing}
     with _workers(client, missing, len(sets)) as found:
         _render(found, missing)
+
+
+def _missing(configs: Iterable[Config]) -> list[Config]:
+    """The runs that the store lacks, each once."""
+    return list({identify(config): config for config in configs if not find(config)}.values())
+
+
+def _starts(configs: Iterable[Settings]) -> list[Settings]:
+    """The runs that others start from and that the store lacks, each once."""
+    starts = (experiment_of(config).starts_from(config) for config in configs)
+    return _missing(start for start in starts if start)
 
 
 @contextmanager
@@ -288,4 +309,4 @@ def _train(config: Settings, device: torch.device | str) -> None:
     run = load_or_train(config, device=device)
     if known is None:
         seconds = sum(run.made["seconds"].values())
-        get_worker().log_event(NEWS, f"MISS {run.id} ({seconds:.0f} s)")
+        get_worker().log_event(NEWS, {"made": run.id, "seconds": seconds})

@@ -35,11 +35,13 @@ log = logging.getLogger(__name__)
 def identify(config: Settings) -> str:
     """The name of a run in the store, such as reid-mars-ssn3d-semi-supervised-seed0-1a2b3c4d.
 
-    The digits stand for the settings that differ from their defaults, the identity of the data, and
-    the version of the results of this kind of run.
+    The digits stand for the settings that differ from their defaults, the identity of the data, the
+    version of the results of this kind of run, and the run that it starts from.
     """
     experiment = experiment_of(config)
-    digits = digest([config.changed(), data.identity_of(config), experiment.results_version])
+    parts = [config.changed(), data.identity_of(config), experiment.results_version]
+    start = experiment.starts_from(config)
+    digits = digest([*parts, identify(start)] if start else parts)
     return f"{kind_of(config)}-{experiment.words(config)}-{digits}"
 
 
@@ -102,13 +104,17 @@ def _make(config: Settings, name: str, device: torch.device | str, on_step: OnSt
             on_step(step, steps, terms)
 
     try:
-        result = experiment.make(config, device, checkpoint, count)
+        first = experiment.starts_from(config)
+        start = load_or_train(first, device=device, on_step=on_step) if first else None
+        network = start.model() if start else None
+        result = experiment.make(config, device, checkpoint, count, network)
     except KeyboardInterrupt:
         log.warning("interrupted; asked for again, %s resumes where it was last saved", name)
         raise
     made = {
         "kind": kind_of(config),
         "data": data.identity_of(config),
+        "starts_from": start.id if start else None,
         "results_version": experiment.results_version,
         "commit": _commit(),
         "device": device_name(device),

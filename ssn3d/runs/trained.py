@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssn3d.config import RunConfig
-from ssn3d.datasets.keypoints import Points
+from ssn3d.datasets.keypoints import PARTS, Points, by_place
 from ssn3d.datasets.tracklets import Tracklet
 from ssn3d.models.reid import ReID
 from ssn3d.training import inference
@@ -29,8 +29,9 @@ class Trained:
 
         Args:
             frames: [t 3 H W] uint8 of any size, or image files, in temporal order.
-            points: [t n 2] as (x, y) in 0..1, where the parts are; for networks of the supervised
-                strategy.
+            points: [t n 2] as (x, y) in 0..1, where the n = 9 parts are, NaN where unknown; for
+                networks of the supervised strategy.  Left and right are the person's own; the
+                network's settings say whether it takes them so.
 
         Returns:
             [d] on the CPU; the nearer two embeddings are, the likelier they are of one person.
@@ -43,6 +44,7 @@ class Trained:
         known = None
         if points is not None:
             known = Points(points, points, points.isfinite().all(dim=-1))
+            known = by_place(known) if self.config.sides == "image" else known
         tracklet = Tracklet(frames, person=0, camera=0, points=known)
         return inference.embed(self.config, self.network, [tracklet], device=self.device)[0]
 
@@ -83,7 +85,8 @@ def _check(frames: Tensor | Sequence[Path], points: Tensor | None) -> None:
             f"embed: expected frames [t 3 H W] of uint8, got {tuple(frames.shape)} of "
             f"{frames.dtype}"
         )
-    if points is not None and (points.ndim != 3 or len(points) != len(frames)):
+    wanted = len(frames), len(PARTS), 2
+    if points is not None and points.shape != wanted:
         raise ValueError(
-            f"embed: expected points [t n 2] for {len(frames)} frames, got {tuple(points.shape)}"
+            f"embed: expected points [t n 2] of the shape {wanted}, got {tuple(points.shape)}"
         )

@@ -1,8 +1,10 @@
-"""A trained network in use: embed tracklets, find parts in their frames."""
+"""A trained network in use: embed tracklets, find parts in their frames, classify windows."""
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
 from ssn3d.config import RunConfig
@@ -73,6 +75,8 @@ def find_parts_of(
 ) -> Parts | None:
     """Find the parts in b clips of equal length, on the CPU; None if the network knows no parts.
 
+    Maps cover the whole frame: where "valid" windows have none at the border, they are 0.
+
     Args:
         config: see `find_parts`.
         model: see `find_parts`.
@@ -86,4 +90,33 @@ def find_parts_of(
         frames, points = load_clips(config, clips)
         points = None if points is None else points.to(device)
         parts = model.eval()(frames.to(device), points).parts
-    return None if parts is None else Parts(*(field.cpu() for field in parts))
+    if parts is None:
+        return None
+    inside = config.padding == "valid" and parts.logits is not None  # of the SSN alone
+    edge = config.window // 2 if inside else 0
+    maps = F.pad(parts.maps.cpu(), [edge] * 4)
+    return Parts(maps, parts.features.cpu(), None if parts.logits is None else parts.logits.cpu())
+
+
+def classify_points(
+    config: RunConfig, model: ReID, clips: Sequence[tuple[Tracklet, list[int]]], points: Tensor
+) -> Tensor | None:
+    """2nd round of the windows at given points in b clips, on the CPU.
+
+    Args:
+        config: see `find_parts`.
+        model: see `find_parts`.
+        clips: see `find_parts_of`.
+        points: [b t n 2] where to look.
+
+    Returns:
+        logits [k b t n m] of k classifiers, see `SSN.anchor`; None if the network has none.
+    """
+    if not hasattr(model.aggregator, "anchor"):
+        return None
+    device = next(model.parameters()).device
+    with one_thread(device), torch.inference_mode():
+        frames, _ = load_clips(config, clips)
+        frames, flat = (rearrange(x, "b t ... -> (b t) ...").to(device) for x in (frames, points))
+        logits = model.eval().anchor(frames, flat).cpu()
+    return rearrange(logits, "k (b t) n m -> k b t n m", b=len(clips))

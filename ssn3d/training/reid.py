@@ -47,6 +47,7 @@ def build(config: RunConfig) -> ReID:
     settings = {
         "parts": config.parts,
         "window": config.window,
+        "padding": config.padding,
         "hidden": config.hidden,
         "frames": None if config.shared else config.clip_frames,
         "width": config.block_width,
@@ -82,6 +83,7 @@ def fit(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     on_step: OnStep | None = None,
+    start: ReID | None = None,
 ) -> tuple[ReID, History]:
     """Train a network on tracklets.
 
@@ -92,6 +94,8 @@ def fit(
             number of cores.
         checkpoint: see `loop.run`.
         on_step: see `loop.run`.
+        start: a network with the same backbone, whose weights the new one's backbone begins with;
+            None leaves it the random ones, or ImageNet's.
 
     Returns:
         The trained network in evaluation mode, and its history.
@@ -103,6 +107,8 @@ def fit(
     batches = TrainingBatches(config, train)
     with one_thread(device):
         model, optimiser = loop.start(build, config, device=device)
+        if start is not None:
+            model.backbone.load_state_dict(start.backbone.state_dict())
         schedule = torch.optim.lr_scheduler.StepLR(
             optimiser, config.decay_every * batches.steps, config.decay
         )
@@ -136,7 +142,7 @@ def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]
         logits, present = None, None
         # Not in the paper: the paper does not say whether L_SSN counts when points replace the
         # attention.  Here it does not: there is no map to train.
-        if output.parts is not None and not supervised:
+        if output.parts is not None and output.parts.logits is not None and not supervised:
             logits = rearrange(output.parts.logits, "b t n m -> (b t) n m")
         if logits is not None and config.strategy == "semi-supervised":
             labels = rearrange(batch.labels, "b l n xy -> (b l) n xy")
@@ -152,6 +158,7 @@ def loss_terms(config: RunConfig, model: ReID, batch: Clip) -> dict[str, Tensor]
         torch.as_tensor(batch.person),
         logits,
         present,
+        output.loss,
         margin=config.margin,
         ssn_weight=config.ssn_weight,
         reduction=config.ssn_reduction,

@@ -121,7 +121,8 @@ def _second_round(
         maps = random_maps.draw(
             config.distribution, config.batch, step, seed=config.seed, size=size
         )
-        return rearrange(network.in_maps(maps.to(device)).logits, "b 1 n m -> b n m"), None
+        parts = network.in_maps(maps.to(device))
+        return rearrange(parts.logits, "b 1 n m -> b n m"), None  # type: ignore[return-value]
 
     if labels is None or not config.labelled_steps:
         return _attended(network, _batch(config, step, frames).to(device)), None

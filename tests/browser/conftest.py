@@ -60,7 +60,7 @@ class Lab(NamedTuple):
 
     def address(self, notebook: str) -> str:
         """Of a page with one notebook, and none of what was open before."""
-        return f"{self.server}/lab/tree/{notebook}?reset&token={TOKEN}"
+        return f"{self.server}/lab/tree/notebooks/{notebook}?reset&token={TOKEN}"
 
 
 class Seen(NamedTuple):
@@ -95,9 +95,10 @@ class Seen(NamedTuple):
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab with copies of the notebooks; they run at smoke scale."""
     home = tmp_path_factory.mktemp("lab")
-    (home / "work").mkdir()
+    (home / "work" / "notebooks").mkdir(parents=True)
     for notebook in NOTEBOOKS:
-        shutil.copy(ROOT / "notebooks" / notebook, home / "work")
+        shutil.copy(ROOT / "notebooks" / notebook, home / "work" / "notebooks")
+    shutil.copytree(ROOT / "figures", home / "work" / "figures")  # which the first cell shows
     news = home / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     answers = {"fetchNews": "false", "checkForUpdates": False}
@@ -134,7 +135,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/api/status?token={TOKEN}", server, home / "log")
-        yield Lab(address, home / "work", home / "data")
+        yield Lab(address, home / "work" / "notebooks", home / "data")
     finally:
         server.terminate()  # it ends its kernels
         server.wait(HANG)

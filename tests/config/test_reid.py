@@ -2,7 +2,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from ssn3d.config import DATASETS, SCALES, RunConfig, StudyConfig, replicates
+from ssn3d.config import DATASETS, SCALES, RunConfig, StudyConfig, reid, replicates
 
 BASE = RunConfig("ilids_vid", strategy="unsupervised")
 OTHER = {
@@ -16,13 +16,16 @@ OTHER = {
     "test_people": 9,
     "longest_tracklet": 6,
     "jitter": 0.0,
+    "sides": "person",
     "label_noise": 0.5,
     "aggregator": "average",
     "backbone": "resnet34",
     "pretrained": False,
+    "pretraining_steps": 10,
     "stride": 8,
     "parts": 6,
     "window": 5,
+    "padding": "valid",
     "hidden": 64,
     "shared": False,
     "block": "plain",
@@ -57,8 +60,10 @@ OTHER = {
 
 @pytest.mark.parametrize("field", [field.name for field in fields(RunConfig)])
 def test_changing_any_field_changes_what_names_the_run(field):
-    changed = replace(BASE, **{field: OTHER[field]})
-    assert changed.changed() != BASE.changed()
+    needed = {"backbone": "small", "pretrained": False} if field == "pretraining_steps" else {}
+    base = replace(BASE, **needed)
+    changed = replace(base, **{field: OTHER[field]})
+    assert changed.changed() != base.changed()
 
 
 @pytest.mark.parametrize("field", ["ssn_weight", "label_noise"])
@@ -94,6 +99,10 @@ def test_unknown_names_are_refused_with_the_nearest_known_one(scale, dataset, ch
         ({"backbone": "resnet43"}, "one of 'small'.*'timm:NAME'.*did you mean 'resnet34'"),
         ({"backbone": "none"}, "backbone must be one of 'small'.* got 'none'"),
         ({"backbone": None}, r"backbone must be str, got None"),
+        ({"pretraining_steps": 10}, "only the small backbone .* got backbone='resnet50' with"),
+        ({"pretraining_steps": -1}, r"pretraining_steps must be within 0\.\."),
+        ({"pretraining_steps": 2.0}, r"pretraining_steps must be int, got 2.0 \(float\)"),
+        ({"sides": "left"}, "sides must be one of 'image', 'person'; got 'left'"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
         ({"stride": 16.0}, r"stride must be int or None, got 16.0 \(float\)"),
         ({"train_people": 7}, "a batch takes 8 people, but train_people is 7"),
@@ -238,6 +247,46 @@ def test_replicates_on_ilids_vid_go_through_its_splits():
     found = replicates(RunConfig.preset("smoke", "ilids_vid"), 12)
     assert [config.seed for config in found] == list(range(12))
     assert [config.split for config in found] == [*range(10), 0, 1]
+
+
+@pytest.mark.parametrize("backbone", ["resnet34", "timm:resnet18"])
+def test_another_backbone_takes_the_place_of_the_pretraining(backbone):
+    assert RunConfig.preset("demo", "mars").pretraining_steps > 0
+    for pretrained in (True, False):
+        changes = {"backbone": backbone, "pretrained": pretrained}
+        assert RunConfig.preset("demo", "mars", **changes).pretraining_steps == 0
+        with pytest.raises(ValueError, match="only the small backbone"):
+            RunConfig.preset("demo", "mars", pretraining_steps=5, **changes)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "demo"])
+def test_all_methods_seeds_and_sets_start_from_one_backbone(scale):
+    usual = RunConfig.preset(scale, "mars")
+    others = [
+        RunConfig.preset(scale, "dukemtmc", aggregator="conv3d", strategy="unsupervised", seed=3),
+        RunConfig.preset(scale, "folder"),
+        replace(usual, jitter=0.3, train_people=50, sides="person", learning_rate=1.0),
+    ]
+    assert {reid.pretraining(config) for config in others} == {reid.pretraining(usual)}
+
+
+@pytest.mark.parametrize(("steps", "people"), [(1, 8), (40, 8), (41, 8), (2500, 500)])
+def test_a_backbone_is_pretrained_for_as_many_steps_on_people_of_its_own(steps, people):
+    config = RunConfig.preset("demo", "mars", pretraining_steps=steps)
+    start = reid.pretraining(config)
+    assert start.epochs * start.steps_per_epoch == steps
+    assert start.train_people == people
+    assert (start.aggregator, start.source) == ("average", "rendered")
+    assert start.data_seed != config.data_seed
+    assert (start.backbone, start.height, start.width) == ("small", config.height, config.width)
+    assert reid.pretraining(start) is None
+
+
+@pytest.mark.parametrize("change", [{"height": 128}, {"stride": 8}, {"precision": "float32"}])
+def test_a_backbone_is_pretrained_at_the_size_at_which_it_is_used(change):
+    config = RunConfig.preset("demo", "mars", **{"precision": "bfloat16", **change})
+    [(name, value)] = change.items()
+    assert getattr(reid.pretraining(config), name) == value
 
 
 def test_a_model_of_timm_may_have_weights_and_any_name():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from ssn3d.datasets import keypoints
 from ssn3d.datasets.keypoints import PARTS, Points, labelled_frames
@@ -30,6 +31,124 @@ def test_mirroring_exchanges_left_and_right():
 def test_mirroring_twice_changes_nothing():
     places = torch.rand(2, 5, len(PARTS), 2)
     torch.testing.assert_close(keypoints.mirror(keypoints.mirror(places)), places)
+
+
+def body(**places: tuple[float, float]) -> Tensor:
+    """The points [n 2] of a frame by name, such as left_knee=(0.4, 0.7); others are unknown."""
+    points = torch.full((len(PARTS), 2), torch.nan)
+    for name, place in places.items():
+        points[PARTS.index(name.replace("_", " "))] = torch.tensor(place)
+    return points
+
+
+UPRIGHT = {"head": (0.5, 0.1), "body": (0.5, 0.3), "crotch": (0.5, 0.5)}
+LEANING = {"head": (0.9, 0.1), "body": (0.7, 0.3), "crotch": (0.5, 0.5)}
+"""Feet to the left of the line of this trunk: at height 0.9, left of x = 0.1."""
+UPSIDE_DOWN = {"head": (0.5, 0.9), "body": (0.5, 0.7), "crotch": (0.5, 0.5)}
+LYING = {"head": (0.1, 0.5), "body": (0.3, 0.5), "crotch": (0.5, 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("points", "pair", "swapped"),
+    [
+        ({"left_knee": (0.6, 0.7), "right_knee": (0.4, 0.7)}, 1, True),
+        ({"left_knee": (0.4, 0.7), "right_knee": (0.6, 0.7)}, 1, False),
+        ({"left_knee": (0.4, 0.7), "right_knee": (0.4, 0.6)}, 1, False),
+        # both known: their places alone count, on whichever side of the body they are
+        (UPRIGHT | {"left_foot": (0.9, 0.9), "right_foot": (0.8, 0.9)}, 2, True),
+        (UPRIGHT | {"left_elbow": (0.6, 0.3)}, 0, True),
+        (UPRIGHT | {"left_elbow": (0.4, 0.3)}, 0, False),
+        (UPRIGHT | {"right_elbow": (0.4, 0.3)}, 0, True),
+        (UPRIGHT | {"right_elbow": (0.6, 0.3)}, 0, False),
+        (UPRIGHT | {"right_elbow": (0.5, 0.3)}, 0, False),
+        (LEANING | {"left_foot": (0.2, 0.9)}, 2, True),
+        (LEANING | {"left_foot": (0.0, 0.9)}, 2, False),
+        (LEANING | {"right_elbow": (0.6, 0.3)}, 0, True),
+        (UPSIDE_DOWN | {"left_foot": (0.6, 0.1)}, 2, True),
+        (UPSIDE_DOWN | {"left_foot": (0.4, 0.1)}, 2, False),
+        (LYING | {"left_foot": (0.9, 0.4)}, 2, False),
+        (LYING | {"right_foot": (0.9, 0.6)}, 2, False),
+        # two of the three points of the trunk
+        ({"head": (0.9, 0.1), "crotch": (0.5, 0.5), "left_foot": (0.2, 0.9)}, 2, True),
+        ({"head": (0.9, 0.1), "body": (0.7, 0.3), "left_foot": (0.2, 0.9)}, 2, True),
+        ({"body": (0.7, 0.3), "crotch": (0.5, 0.5), "left_foot": (0.0, 0.9)}, 2, False),
+        # no axis
+        ({"left_foot": (0.9, 0.9)}, 2, False),
+        ({"head": (0.5, 0.1), "left_foot": (0.9, 0.9)}, 2, False),
+        ({"head": (0.5, 0.5), "crotch": (0.5, 0.5), "right_foot": (0.1, 0.9)}, 2, False),
+        (UPRIGHT, 1, False),
+        # a point without its height is not known
+        (UPRIGHT | {"left_knee": (0.6, torch.nan), "right_knee": (0.4, 0.7)}, 1, True),
+        (UPRIGHT | {"left_knee": (0.3, torch.nan), "right_knee": (0.4, 0.7)}, 1, True),
+    ],
+)
+def test_left_is_farther_left_and_a_lonely_part_is_judged_by_the_axis_of_the_body(
+    points, pair, swapped
+):
+    found = keypoints.swaps(body(**points)).tolist()
+    assert found == [swapped and number == pair for number in range(3)]
+
+
+def test_pairs_and_frames_are_judged_each_by_themselves():
+    crossed = body(left_knee=(0.6, 0.7), right_knee=(0.4, 0.7), left_foot=(0.1, 0.9))
+    straight = keypoints.mirror(crossed)
+    frames = torch.stack([crossed, straight])
+    assert keypoints.swaps(frames).tolist() == [[False, True, False], [False, True, False]]
+    assert keypoints.swaps(frames[:0]).shape == (0, 3)
+
+
+def test_estimates_and_what_is_seen_are_named_by_their_own_places():
+    crossed = body(**UPRIGHT, left_knee=(0.6, 0.7), right_knee=(0.4, 0.7))[None]
+    straight = body(**UPRIGHT, left_knee=(0.4, 0.7), right_knee=(0.6, 0.7))[None]
+    seen = torch.ones(1, len(PARTS), dtype=torch.bool)
+    found = keypoints.by_place(Points(straight, crossed, seen))
+    torch.testing.assert_close(found.estimated, straight, equal_nan=True)
+    torch.testing.assert_close(found.truth, straight, equal_nan=True)
+    # a knee that is hidden is not judged, though its place is known
+    seen[0, PARTS.index("right knee")] = False
+    hidden = keypoints.by_place(Points(straight, crossed, seen))
+    assert not hidden.visible[0, PARTS.index("left knee")]
+    assert hidden.visible[0, PARTS.index("right knee")]
+    torch.testing.assert_close(hidden.truth, straight, equal_nan=True)
+
+
+# sixty-fourths, so that mirroring is exact
+shares = st.one_of(st.just(float("nan")), st.integers(-16, 80).map(lambda k: k / 64))
+frames_of_points = st.lists(shares, min_size=36, max_size=36).map(
+    lambda values: torch.tensor(values).reshape(2, len(PARTS), 2)
+)
+
+
+@given(frames_of_points, frames_of_points, st.integers(0, 2**18 - 1))
+def test_naming_by_place_is_done_once_moves_no_point_and_goes_with_mirroring(
+    estimated, truth, seen
+):
+    def mirrored(points):
+        visible = points.visible[:, list(keypoints.MIRRORED)]
+        return Points(keypoints.mirror(points[0]), keypoints.mirror(points[1]), visible)
+
+    visible = torch.tensor([bool(seen >> bit & 1) for bit in range(18)]).reshape(2, -1)
+    points = Points(estimated, truth, visible)
+    placed = keypoints.by_place(points)
+    again, first, then = (
+        keypoints.by_place(placed),
+        keypoints.by_place(mirrored(points)),
+        mirrored(placed),
+    )
+    for field in Points._fields:
+        before, after = getattr(points, field).float(), getattr(placed, field).float()
+        torch.testing.assert_close(getattr(again, field).float(), after, equal_nan=True)
+        torch.testing.assert_close(
+            getattr(first, field).float(), getattr(then, field).float(), equal_nan=True
+        )
+        for left in (3, 5, 7):
+            pair, other = before[:, left : left + 2], after[:, left : left + 2]
+            for one, two in zip(pair, other, strict=True):
+                assert any(
+                    torch.equal(two.nan_to_num(-9), each.nan_to_num(-9))
+                    for each in (one, one.flip(0))
+                )
+        assert torch.equal(before[:, :3].nan_to_num(-9), after[:, :3].nan_to_num(-9))
 
 
 def test_points_come_back_as_saved(tracklet, tmp_path):

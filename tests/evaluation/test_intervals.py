@@ -3,19 +3,20 @@ import math
 import pytest
 import torch
 
-from ssn3d.evaluation.intervals import interval, stretch
+from ssn3d.evaluation.intervals import Sample, freedom, interval, pooled_interval, stretch
 
 
 def noise(generator: torch.Generator, seeds: int, people: int) -> torch.Tensor:
     return torch.randn(seeds, people, generator=generator)
 
 
-def coverage(values_of, units=None) -> float:
-    """How often an interval holds the truth, 0, in 300 experiments."""
+def coverage(*values_of, units=None) -> float:
+    """How often an interval holds the truth, 0, in 300 experiments on sets of such values."""
     generator = torch.Generator().manual_seed(0)
     held = 0
     for _ in range(300):
-        _, low, high = interval(values_of(generator).tolist(), units, draws=400)
+        samples = [Sample(each(generator).tolist(), units) for each in values_of]
+        _, low, high = pooled_interval(samples, draws=400)
         held += low <= 0 <= high
     return held / 300
 
@@ -88,8 +89,71 @@ def test_the_same_seed_draws_the_same_and_nobody_else_is_disturbed():
     assert before.equal(torch.random.get_rng_state())
 
 
-def test_many_seeds_need_no_stretching():
-    assert stretch(3) > stretch(10) > stretch(1000) == pytest.approx(1, abs=0.01)
+def test_many_degrees_of_freedom_need_no_stretching():
+    assert stretch(2) == pytest.approx(4.3027 / 1.96, rel=1e-3)  # Student's t over the normal's
+    assert stretch(2) > stretch(10) > stretch(1000) == pytest.approx(1, abs=0.01)
+    assert stretch(math.inf) == pytest.approx(1)
+
+
+def test_the_degrees_of_freedom_are_those_of_the_sets_that_vary():
+    wide, narrow, none = (
+        torch.tensor([-1.0, 0.0, 1.0]).double() * size for size in (1.0, 0.01, 0.0)
+    )
+    assert freedom([wide]) == pytest.approx(2)
+    assert freedom([wide, wide, wide]) == pytest.approx(6)
+    assert freedom([wide, narrow, none]) == pytest.approx(2, rel=1e-3)
+    assert freedom([wide * 1e-100, wide * 1e-100]) == pytest.approx(4)
+    assert freedom([none, none]) == math.inf
+    five = torch.tensor([-1.0, 0.0, 0.0, 0.0, 1.0])
+    sizes = [1 / 3, 0.5 / 5]  # variances of the means: 1 and 0.5 over the number of seeds
+    expected = sum(sizes) ** 2 / (sizes[0] ** 2 / 2 + sizes[1] ** 2 / 4)
+    assert freedom([wide, five]) == pytest.approx(expected)
+
+
+def test_sets_count_the_same_whatever_their_numbers_of_people_and_seeds():
+    samples = [Sample([[1.0, 3.0]] * 3), Sample([[5.0]] * 4), Sample([[0.0] * 50] * 3)]
+    assert pooled_interval(samples).mean == pytest.approx((2 + 5 + 0) / 3)
+
+
+def test_one_set_pooled_is_that_set():
+    values = [[0.0, 1.0], [1.0, 5.0], [3.0, 4.0]]
+    assert pooled_interval([Sample(values)]) == interval(values)
+
+
+def test_the_pooled_interval_of_values_alone_is_that_of_welch():
+    sets = [[-3.0, -1.0, 0.0, 1.0, 3.0], [-1.0, 0.0, 1.0, 2.0, 2.0], [0.0, 1.0, 1.0, 2.0, 3.0]]
+    variance = sum(torch.tensor(of_set).var().item() / 5 for of_set in sets)
+    parts = [torch.tensor(of_set).var().item() / 5 / variance for of_set in sets]
+    quantile = stretch(4 / sum(part**2 for part in parts)) * 1.95996
+    wide = quantile * math.sqrt(variance) / 3
+    mean, low, high = pooled_interval([Sample([[value] for value in some]) for some in sets])
+    assert (low - mean, high - mean) == pytest.approx((-wide, wide), rel=0.08)
+
+
+def test_sets_of_people_alone_add_their_variances():
+    people = torch.linspace(-1, 1, 200)
+    samples = [Sample([(size * people).tolist()] * 3, [range(200)] * 3) for size in (1, 2)]
+    _, low, high = pooled_interval(samples)
+    wide = 1.96 * math.sqrt(1 + 4) / 2 * people.std().item() / math.sqrt(200)
+    assert (low, high) == pytest.approx((-wide, wide), rel=0.08)
+
+
+def test_a_set_of_two_seeds_leaves_the_pooled_mean_without_interval():
+    mean, low, high = pooled_interval([Sample([[1.0]] * 5), Sample([[3.0]] * 2)])
+    assert mean == 2
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_no_sets_cannot_be_pooled():
+    with pytest.raises(ValueError, match="one data set at least"):
+        pooled_interval([])
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 1, 5)])
+def test_three_sets_of_three_seeds_hold_the_truth_about_as_often_as_promised(sizes):
+    sets = [lambda g, size=size: size * noise(g, 3, 1) for size in sizes]
+    assert 0.92 <= coverage(*sets) <= 0.985
 
 
 def test_three_seeds_hold_the_truth_about_as_often_as_promised():
@@ -98,7 +162,9 @@ def test_three_seeds_hold_the_truth_about_as_often_as_promised():
 
 def test_three_seeds_and_the_people_they_share_hold_it_at_least_as_often():
     units = [range(20)] * 3
-    held = coverage(lambda g: noise(g, 3, 1) / 4 + noise(g, 1, 20) + noise(g, 3, 20) / 2, units)
+    held = coverage(
+        lambda g: noise(g, 3, 1) / 4 + noise(g, 1, 20) + noise(g, 3, 20) / 2, units=units
+    )
     assert held >= 0.93
 
 

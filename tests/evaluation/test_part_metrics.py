@@ -11,7 +11,9 @@ from torch.testing import assert_close
 
 from ssn3d.evaluation.part_metrics import (
     assign,
+    at_border,
     centre_prior,
+    confusion,
     distances,
     distinctness,
     extent,
@@ -493,6 +495,39 @@ def test_extent_of_a_map_that_is_always_empty_is_unknown():
 POINTS = torch.zeros(4, 3, 2)
 
 
+def test_the_share_at_the_border_is_that_of_the_outermost_cells():
+    maps = torch.zeros(2, 4, 3, 4)
+    maps[:, 0, 1, 1:3] = 1  # inside
+    maps[:, 1, 2, 3] = 5  # a corner
+    maps[:, 2] = 1
+    maps[0, 3, 0, 1] = maps[0, 3, 1, 1] = 2  # half of it, in the only frame that counts
+    assert_close(at_border(maps), torch.tensor([0, 1, 10 / 12, 0.5]))
+    assert at_border(torch.ones(1, 1, 2, 1)).tolist() == [1]
+    assert at_border(torch.zeros(2, 1, 3, 3)).isnan().all()
+
+
+def test_confusion_of_three_parts_equals_the_one_found_by_hand():
+    # four frames; the third point is never known
+    taken_for = [[0, 1, 2], [0, 0, 2], [1, 0, 2], [0, 1, 2]]
+    known = torch.tensor([[1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]], dtype=torch.bool)
+    logits = 5 * torch.nn.functional.one_hot(torch.tensor(taken_for), 3).float() - 3
+    expected = torch.tensor([[0.75, 0.25, 0], [0.5, 0.5, 0], [math.nan] * 3])
+    assert_close(confusion(logits[None], known), expected, equal_nan=True)
+    halves = (
+        rearrange(logits, "(p t) n m -> 1 p t n m", p=2),
+        rearrange(known, "(p t) n -> p t n", p=2),
+    )
+    assert_close(confusion(*halves), expected, equal_nan=True)
+
+
+def test_equal_scores_are_shared_and_several_classifiers_averaged():
+    known = torch.ones(5, 2, dtype=torch.bool)
+    blind, seeing = torch.zeros(5, 2, 2), torch.eye(2).expand(5, 2, 2)
+    assert_close(confusion(blind[None], known), torch.full((2, 2), 0.5))
+    both = confusion(torch.stack([blind, seeing]), known)
+    assert_close(both, torch.tensor([[0.75, 0.25], [0.25, 0.75]]))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -512,6 +547,7 @@ POINTS = torch.zeros(4, 3, 2)
         (lambda: spread(POINTS[None], POINTS[None, :2], aspect=1.0), "fill up with NaN"),
         (lambda: overlap(torch.ones(2, 3, 4)), r"maps \[f n h w\].*got \(2, 3, 4\)"),
         (lambda: extent(torch.full((1, 1, 2, 2), -1.0)), "finite weights >= 0"),
+        (lambda: confusion(POINTS, POINTS[..., 0] > 0), r"known \[... n\], got \(4, 3, 2\) and"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, message):

@@ -7,8 +7,11 @@ from ssn3d.datasets.keypoints import Points
 from ssn3d.datasets.tracklets import Split, Tracklet
 from ssn3d.evaluation import reid, retrieval
 from ssn3d.evaluation.reranking import rerank
+from ssn3d.models.aggregators.ssn3d import SSN3D
+from ssn3d.models.reid import ReID
 from ssn3d.models.ssn import Parts
 from ssn3d.training import inference
+from ssn3d.training.reid import build, fit
 
 H, W = 8, 4
 """Rows and columns of the oracle's maps."""
@@ -144,6 +147,7 @@ def test_parts_that_are_where_they_should_be(config, people, oracle):
     assert found["spread"] == pytest.approx({"frames": 0, "people": 0}, abs=1e-6)
     assert found["distinctness"] == 1
     assert found["extent"] == pytest.approx(1 / (H * W))
+    assert len(found["at_border"]) == 9
     assert found["tracklets"] == 3  # every other person
 
 
@@ -181,3 +185,72 @@ def test_a_real_network_is_measured(tiny_config, tiny_split, trained):
     found = reid.measure_parts(replace(tiny_config, clip_stride=2), trained[0], tiny_split.query)
     assert 0 <= found["pck"] <= 1
     assert len(found["pck_parts"]) == 9
+
+
+def by_colour(parts: int) -> ReID:
+    """A network whose attention classifier takes red windows for part 0, green ones for part 1."""
+    aggregator = SSN3D(3, parts=parts, window=1, hidden=2, width=4, embedding=4)
+    [classifier] = aggregator.ssn.classifiers
+    with torch.no_grad():
+        classifier.to_hidden.weight.copy_(torch.eye(2, 3)[..., None, None])
+        classifier.to_hidden.bias.fill_(9)  # colours are normalised; none is cut off
+        classifier.to_parts.weight.zero_()
+        classifier.to_parts.weight[:2] = torch.eye(2)
+        classifier.to_parts.bias.fill_(-99)
+        classifier.to_parts.bias[:2] = 0
+    return ReID(torch.nn.Identity(), aggregator)
+
+
+@pytest.mark.parametrize("parts", [2, 9])
+def test_windows_at_true_points_are_classified_as_by_hand(config, people, parts):
+    """Frames red above the middle, green below it: a part is taken for what it stands on."""
+    frames = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
+    frames[:, 0, :8], frames[:, 1, 8:] = 255, 255
+    coloured = [replace(each, frames=frames) for each in people]
+    if parts == 2:
+        config = replace(config, strategy="unsupervised")
+    found = torch.tensor(reid.measure_confusion(config, by_colour(parts), coloured))
+    above = torch.stack([each.points.truth[[0, 3], :, 1] < 0.5 for each in people])
+    share = above.float().mean(dim=(0, 1))
+    assert 0 < share.min() < share.max() < 1
+    expected = torch.zeros(9, parts)
+    expected[:, 0], expected[:, 1] = share, 1 - share
+    torch.testing.assert_close(found, expected)
+
+
+def test_only_points_that_can_be_seen_are_classified(config, people):
+    visible = torch.ones(4, 9, dtype=torch.bool)
+    visible[:, 2] = False
+    hidden = [replace(t, points=t.points._replace(visible=visible)) for t in people]
+    rows = torch.tensor(reid.measure_confusion(config, by_colour(9), hidden)).isnan()
+    assert rows.all(dim=1).tolist() == rows.any(dim=1).tolist() == [n == 2 for n in range(9)]
+
+
+def test_each_of_several_classifiers_judges_every_frame(tiny_config, tiny_split):
+    config = replace(tiny_config, shared=False, clip_stride=2)
+    network, _ = fit(config, tiny_split.train)
+    found = torch.tensor(reid.measure_confusion(config, network, tiny_split.query))
+    single = []
+    for classifier in network.aggregator.ssn.classifiers:
+        alone = build(replace(config, shared=True))
+        alone.backbone.load_state_dict(network.backbone.state_dict())
+        alone.aggregator.ssn.classifiers[0].load_state_dict(classifier.state_dict())
+        single.append(reid.measure_confusion(config, alone, tiny_split.query))
+    torch.testing.assert_close(found, torch.tensor(single).mean(dim=0), equal_nan=True)
+
+
+def test_without_a_trained_classifier_or_points_nothing_is_confused(config, people):
+    network = by_colour(9)
+    average = build(replace(config, aggregator="average", strategy="unsupervised"))
+    bare = [replace(t, points=None) for t in people]
+    assert reid.measure_confusion(config, average, people) is None
+    assert reid.measure_confusion(replace(config, strategy="supervised"), network, people) is None
+    assert reid.measure_confusion(config, network, bare) is None
+    assert reid.measure_confusion(config, network, []) is None
+
+
+def test_what_is_confused_is_stored(tiny_config, tiny_split, trained):
+    config = replace(tiny_config, clip_stride=2)
+    measured = reid.measure(config, trained[0], tiny_split)["confusion"]
+    assert measured == reid.measure_confusion(config, trained[0], tiny_split.query)
+    assert [len(row) for row in measured] == [9] * 9

@@ -57,7 +57,9 @@ def test_claims_are_judged_by_the_runs_there_are(executed, smoke):
     assert set(sheet.verdict["random-ones"]) == {"holds"}
     assert set(sheet.seeds["random-normal-uniform"]) == {"0 1"}
     assert set(sheet.verdict["random-normal-uniform"]) == {"undecided"}  # two seeds, no interval
-    assert set(sheet.verdict["misaligned"]) == {"not yet measured"}  # of which there is one seed
+    assert set(sheet.verdict["misaligned-stripes"]) == {
+        "not yet measured"
+    }  # of which there is one seed
     ours = set(results.read(figures)["fig5"]["runs"])
     assert set(" ".join(sheet.runs["random-normal-uniform"]).split()) <= ours
     assert "N = 16" in (figures / "claims.md").read_text()

@@ -53,15 +53,6 @@ def test_a_tie_is_not_an_order():
     assert not tables.orderings(numbers(a=[0.5], b=[0.5]), ["a", "b"], "top1").seen.any()
 
 
-def test_the_statement_says_no_where_an_order_is_not_seen():
-    measured = numbers(a=[0.9, 0.8], b=[0.5, 0.6], c=[0.4, 0.7])
-    orders = tables.orderings(measured, ["a", "b", "c"], "top1")
-    assert tables.statements(orders, "top1") == [
-        "MARS: the paper's order is not seen (top-1): a > b by +30.0 ± 14.1 points, in 2 of 2 "
-        "seeds; b > c by +0.0 ± 14.1 points, in 1 of 2 seeds."
-    ]
-
-
 def test_markdown_has_a_cell_for_every_number():
     lines = tables.markdown(tables.compare(numbers(unsupervised=[0.5], supervised=[0.4]))).split(
         "\n"
@@ -151,7 +142,7 @@ def test_quotes_and_measurements_are_apart_and_all_there(compared):
     table = tables.with_quotes("mars", compared)
     quoted, measured = table.loc["quoted by the paper"], table.loc["measured here"]
     assert list(quoted.index) == list(dict.fromkeys(paper.table(4).row))
-    assert quoted.loc["AP3D", "top-1"] == "90.1"
+    assert quoted.loc["AP3D", "top-1"] == "**90.1**"
     assert quoted.loc["AP3D", "top-5"] == "–"
     assert list(measured.index) == ["SSN3D", "AP3D", "average pooling"]
     assert measured.loc["SSN3D", "top-1"] == "55.0 ± 7.1"
@@ -159,13 +150,20 @@ def test_quotes_and_measurements_are_apart_and_all_there(compared):
     assert list(table.columns) == ["top-1", "top-5", "top-10", "mAP"]
 
 
+def test_the_best_of_each_column_is_marked_among_its_own_kind(compared):
+    table = tables.with_quotes("mars", compared)
+    assert table.loc[("quoted by the paper", "SSN3D"), "mAP"] == "**86.2**"
+    tied = [("quoted by the paper", row) for row in ("AP3D", "SSN3D")]
+    assert set(table.loc[tied, "top-1"]) == {"**90.1**"}
+    assert table.loc[("measured here", "AP3D"), "top-1"] == "**60.0 ± 14.1**"
+    assert "**" not in table.loc[("measured here", "SSN3D"), "top-1"]
+
+
 def test_who_is_ahead_is_said_with_the_number_of_seeds(compared):
-    [sentence] = tables.beaten_by(compared, "SSN3D", "top1")
-    assert sentence == (
-        "MARS, top-1: SSN3D reaches 55.0 ± 7.1. Ahead of it: AP3D (60.0 ± 14.1; in 1 of 2 seeds)."
-    )
-    [sentence] = tables.beaten_by(compared, "AP3D", "top1")
-    assert sentence.endswith("No other method is ahead of it.")
+    ahead = tables.with_quotes("mars", compared, ["SSN3D"])["mAP above that of SSN3D"]
+    assert ahead["measured here", "AP3D"] == "+2.5 (1 of 2 seeds)"
+    assert ahead["measured here", "average pooling"] == "-20.0 (0 of 2 seeds)"
+    assert ahead["measured here", "SSN3D"] == ahead["quoted by the paper", "AP3D"] == "–"
 
 
 def test_every_table_is_about_its_data_set():

@@ -13,6 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from ssn3d import data
+from ssn3d.config.reid import pretraining
 from ssn3d.runs import find, identify, load_or_train, many, prepare, sweep
 from tests.stored import bits_of
 
@@ -56,16 +57,31 @@ def test_workers_at_an_address_give_the_same_bits_and_report_what_they_train(
     """In 16 bits, whose rounding shows any change of order."""
     wanted = [replace(tiny_config, seed=seed, precision="bfloat16") for seed in (1, 0, 1, 2)]
     load_or_train(wanted[-1])
-    news: list[str] = []
-    workers.subscribe_topic(many.NEWS, lambda event: news.append(event[1].split(" (")[0]))
+    news: list[dict] = []
+    workers.subscribe_topic(many.NEWS, lambda event: news.append(event[1]))
     monkeypatch.setenv("SSN3D_CLUSTER", workers.scheduler.address)
     beside = sweep(wanted)
     workers.unsubscribe_topic(many.NEWS)
     assert [run.config for run in beside] == wanted
-    assert sorted(news) == sorted(f"MISS {identify(config)}" for config in wanted[:2])
+    asked, *made = news
+    assert asked == {"asked": tuple(map(identify, wanted[:2]))}
+    assert sorted(each["made"] for each in made) == sorted(asked["asked"])
     assert {path.suffix for path in store.iterdir() if path.is_file()} == {".lock"}
     monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "alone"))
     assert [bits_of(run) for run in map(load_or_train, wanted)] == [bits_of(run) for run in beside]
+
+
+def test_workers_make_what_runs_start_from_before_any_of_them(tiny_config, store, workers):
+    wanted = [replace(tiny_config, seed=seed, pretraining_steps=2) for seed in (7, 8)]
+    start = pretraining(wanted[0])
+    news: list[dict] = []
+    workers.subscribe_topic(many.NEWS, lambda event: news.append(event[1]))
+    made = sweep(wanted, client=workers)
+    workers.unsubscribe_topic(many.NEWS)
+    first, *others = (each["made"] for each in news if "made" in each)
+    assert first == identify(start)
+    assert sorted(others) == sorted(map(identify, wanted))
+    assert {run.made["starts_from"] for run in made} == {first}
 
 
 class Killing:

@@ -34,6 +34,7 @@ def configs() -> dict[str, Settings]:
         "mars one classifier a frame": {"shared": False},
         "mars plain blocks": {"block": "plain"},
         "mars full clips": {"test_protocol": "full"},
+        "mars own sides from scratch": {"sides": "person", "pretraining_steps": 0},
         "ilids_vid": {},
         "dukemtmc": {},
         **{f"mars {name}": {"aggregator": name, **unlabelled} for name in models.AGGREGATORS},

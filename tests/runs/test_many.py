@@ -6,6 +6,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from ssn3d import data
+from ssn3d.config.reid import pretraining
 from ssn3d.runs import load_or_train, many
 
 
@@ -33,6 +35,38 @@ def test_a_sweep_shows_progress_only_while_it_trains_and_heeds_the_environment(
     monkeypatch.setenv("TQDM_DISABLE", "1")
     many.sweep([replace(tiny_config, seed=1)])
     assert [options["disable"] for options in asked] == [False, True, True]
+
+
+def test_a_sweep_first_makes_what_others_start_from_and_counts_it(
+    tiny_config, store, trainings, monkeypatch
+):
+    bar = MagicMock()
+    monkeypatch.setattr(many, "tqdm", bar)
+    wanted = [replace(tiny_config, seed=seed, pretraining_steps=2) for seed in (7, 8)]
+    start = pretraining(wanted[0])
+    many.prepare(wanted)
+    assert data.is_ready(start)
+    # asked for itself too, it is made once
+    found = many.sweep([*wanted, start, replace(tiny_config, seed=9)])
+    assert trainings == [0, 7, 8, 9]
+    assert bar.call_args.kwargs["total"] == 4
+    assert bar.return_value.__enter__.return_value.update.call_count == 4
+    assert [run.config for run in found] == [*wanted, start, replace(tiny_config, seed=9)]
+    assert many._starts(many._missing(wanted)) == []
+
+
+def test_people_to_pretrain_on_are_rendered_only_for_runs_that_lack_their_start(
+    tiny_config, store, monkeypatch
+):
+    wanted = replace(tiny_config, pretraining_steps=2)
+    for lacking in ([wanted, pretraining(wanted)], [wanted]):
+        rendered = []
+        with monkeypatch.context() as patch:
+            patch.setattr(data, "is_ready", lambda config: False)
+            patch.setattr(data, "prepare", rendered.append)
+            many.prepare([wanted])
+        assert rendered == lacking
+        load_or_train(pretraining(wanted))
 
 
 def test_an_empty_sweep_is_empty(store):

@@ -11,10 +11,13 @@ import torch
 
 from ssn3d import data
 from ssn3d.config import StudyConfig
+from ssn3d.config import reid as reid_config
+from ssn3d.config.reid import pretraining
 from ssn3d.datasets.tracklets import Split
 from ssn3d.runs import experiments
 from ssn3d.runs import single as runs
 from ssn3d.synthetic.walkers import render
+from ssn3d.training import checkpoint
 from tests.stored import RESULTS, bits_of
 
 
@@ -52,11 +55,68 @@ def test_a_cached_run_equals_a_fresh_one(tiny_config, store, monkeypatch, tmp_pa
 
 def test_a_run_says_how_it_was_made(tiny_config, store):
     made = runs.load_or_train(tiny_config).made
-    told = {"kind", "data", "results_version", "commit", "device", "seconds", "resumed_after"}
-    assert set(made) == told | {"versions", "sha256"}
+    told = {"kind", "data", "starts_from", "results_version", "commit", "device", "seconds"}
+    assert set(made) == told | {"resumed_after", "versions", "sha256"}
+    assert made["starts_from"] is None
     assert set(made["versions"]) == {"ssn3d", "torch", "torchvision"}
     assert set(made["sha256"]) == set(RESULTS)
     assert str(store.parent) not in json.dumps(made)
+
+
+@pytest.fixture
+def later(tiny_config):
+    """A run that starts from a pretrained backbone."""
+    return replace(tiny_config, pretraining_steps=2, seed=7)
+
+
+def test_a_run_starts_from_the_run_it_names_which_is_trained_once(later, store, trainings, told):
+    run, other = (runs.load_or_train(replace(later, seed=seed)) for seed in (7, 8))
+    assert trainings == [0, 7, 8]
+    start = runs.find(pretraining(later))
+    assert run.made["starts_from"] == other.made["starts_from"] == start.id
+    assert f"MISS {start.id}" in told.messages
+    trained, before = run.model().backbone.state_dict(), start.model().backbone.state_dict()
+    assert trained.keys() == before.keys()
+    assert not all(torch.equal(trained[name], before[name]) for name in before)
+
+
+def test_another_start_is_another_run(later, monkeypatch):
+    scratch = replace(later, pretraining_steps=0)
+    before = runs.identify(later), runs.identify(scratch)
+    monkeypatch.setattr(reid_config, "OTHER_PEOPLE", 5)
+    assert runs.identify(later) != before[0]
+    assert runs.identify(scratch) == before[1]
+
+
+def test_two_that_ask_at_once_share_what_they_start_from(later, store, trainings):
+    data.prepare(later)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(runs.load_or_train, (later, replace(later, seed=8))))
+    assert sorted(trainings) == [0, 7, 8]
+
+
+def test_steps_of_what_a_run_starts_from_are_reported_first(later, store):
+    seen = []
+    runs.load_or_train(replace(later, epochs=3), on_step=lambda *step: seen.append(step[:2]))
+    assert seen == [(1, 2), (2, 2), *((step, 6) for step in range(1, 7))]
+
+
+def test_a_run_that_resumes_does_not_start_again(later, store, trainings, monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
+
+    def interrupt(step, steps, terms):
+        if (step, steps) == (5, 6):
+            raise KeyboardInterrupt
+
+    longer = replace(later, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        runs.load_or_train(longer, on_step=interrupt)
+    resumed = runs.load_or_train(longer)
+    assert resumed.made["resumed_after"] == 5
+    assert trainings == [0, 7, 7]
+    monkeypatch.setenv("SSN3D_RUNS", str(tmp_path / "another store"))
+    assert bits_of(runs.load_or_train(longer)) == bits_of(resumed)
 
 
 def test_steps_are_reported_while_a_run_is_trained(tiny_config, store):

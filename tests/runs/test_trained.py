@@ -62,13 +62,29 @@ def test_the_supervised_strategy_asks_for_points(tiny_config, tracklet, store):
         model.embed(tracklet.frames)
 
 
+@pytest.mark.parametrize("sides", ["image", "person"])
+def test_points_are_named_as_the_network_learned_them(tiny_config, tracklet, store, sides):
+    config = replace(tiny_config, strategy="supervised", sides=sides)
+    model = trained.load(runs.load_or_train(config).id)
+    own = torch.full((len(tracklet), 9, 2), 0.5)
+    own[..., 0] = torch.tensor([0.5, 0.5, 0.5, 0.9, 0.1, 0.8, 0.2, 0.7, 0.3])  # seen from the front
+    own[..., 1] = torch.tensor([0.1, 0.3, 0.5, 0.4, 0.4, 0.7, 0.7, 0.9, 0.9])
+    named = own[:, [0, 1, 2, 4, 3, 6, 5, 8, 7]]
+    one, other = model.embed(tracklet.frames, own), model.embed(tracklet.frames, named)
+    assert torch.equal(one, other) == (sides == "image")
+
+
 @pytest.mark.parametrize(
     ("frames", "points", "message"),
     [
         (torch.zeros(0, 3, 8, 8, dtype=torch.uint8), None, "got none"),
         (torch.zeros(2, 3, 8, 8), None, "of uint8, got .* of torch.float32"),
         (torch.zeros(2, 8, 8, 3, dtype=torch.uint8), None, r"\[t 3 H W\]"),
-        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 9, 2), "for 2 frames"),
+        (
+            torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
+            torch.zeros(3, 9, 2),
+            r"shape \(2, 9, 2\), got \(3, 9, 2\)",
+        ),
     ],
 )
 def test_what_is_no_tracklet_is_refused(run, frames, points, message):

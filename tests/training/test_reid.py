@@ -132,6 +132,27 @@ def test_all_weights_of_the_attention_learn_in_every_frame_position(tiny_config,
         assert not torch.equal(old, new), name
 
 
+def test_a_network_starts_with_exactly_the_backbone_of_another(
+    tiny_config, tiny_split, trained, monkeypatch
+):
+    begun = {}
+
+    def no_step(terms, batches, steps, model, *rest, **options):
+        begun.update({name: value.clone() for name, value in model.state_dict().items()})
+        return {}
+
+    monkeypatch.setattr(train.loop, "run", no_step)
+    other = replace(tiny_config, aggregator="average", strategy="unsupervised", seed=3)
+    train.fit(other, tiny_split.train)
+    scratch = dict(begun)
+    train.fit(other, tiny_split.train, start=trained[0])
+    start = trained[0].state_dict()
+    for name, value in begun.items():
+        source = start if name.startswith("backbone.") else scratch
+        assert torch.equal(value, source[name]), name
+    assert not torch.equal(scratch["backbone.0.weight"], begun["backbone.0.weight"])
+
+
 def test_steps_are_reported(tiny_config, tiny_split, trained):
     seen = []
     train.fit(tiny_config, tiny_split.train, on_step=lambda *step: seen.append(step))

@@ -5,9 +5,13 @@ from torch import nn
 from .ap3d import AP3D
 from .average import Average
 from .conv3d import Conv3D
+from .mg_rafa import MGRAFA
+from .mgh import MGH
 from .non_local import NonLocalPooling
 from .recurrent import Recurrent
+from .spa_atn import SpaAtn
 from .ssn3d import SSN3D
+from .st_gcn import STGCN
 from .stripes import Stripes
 from .temporal_attention import TemporalAttention
 
@@ -20,5 +24,9 @@ AGGREGATORS: dict[str, type[nn.Module]] = {
     "conv3d": Conv3D,
     "non_local": NonLocalPooling,
     "ap3d": AP3D,
+    "spa_atn": SpaAtn,
+    "mg_rafa": MGRAFA,
+    "st_gcn": STGCN,
+    "mgh": MGH,
 }
 """Every aggregator by its name in `RunConfig.aggregator`."""

@@ -5,9 +5,10 @@ tracklet's frames and needs no loss but the triplet loss.  Unlike there, one lin
 embedding (they have two, with normalisation between), and training is on clips, not on single
 frames.
 
-Every aggregator of whole frames pools the cells of a frame by their maximum, as AP3D's authors do
-for all methods that they compare.  In trials at demo scale, on rendered MARS, none of them left the
-plateau of the triplet loss with the mean; no run in the store shows that.
+Every aggregator of whole frames, but those that weigh cells, pools the cells of a frame by their
+maximum, as AP3D's authors do for all methods that they compare.  In trials at demo scale, on
+rendered MARS, none of them left the plateau of the triplet loss with the mean; no run in the store
+shows that.
 """
 
 from einops import reduce

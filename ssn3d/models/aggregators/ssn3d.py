@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ssn3d.models.part_conv import Block, PartConv
 from ssn3d.models.reid import Output
 from ssn3d.models.ssn import SSN
+from ssn3d.models.windows import Padding
 
 
 class SSN3D(nn.Module):
@@ -17,6 +18,7 @@ class SSN3D(nn.Module):
         *,
         parts: int = 9,
         window: int = 3,
+        padding: Padding = "same",
         hidden: int = 512,
         frames: int | None = None,
         width: int = 256,
@@ -25,7 +27,7 @@ class SSN3D(nn.Module):
     ):
         """Arguments as in `SSN` and `PartConv`; embedding: d of the fused vector."""
         super().__init__()
-        self.ssn = SSN(channels, parts, window, hidden, frames=frames)
+        self.ssn = SSN(channels, parts, window, hidden, padding, frames)
         self.part_conv = PartConv(channels, parts, width, block)
         self.fusion = nn.Linear(parts * width, embedding)
 
