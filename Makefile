@@ -28,6 +28,7 @@ studies: $(READY)
 
 site: $(READY)
 	$(BIN)/python docs/build.py build/site
+	@echo build/site/index.html
 
 test: $(READY)
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint \
