@@ -188,8 +188,7 @@ def measure_parts(
         `part_metrics`.  None if the network knows no parts, or nothing is known of where they are.
     """
     clips = _clips(config, tracklets)
-    people = sorted({tracklet.person for tracklet, _ in clips})
-    if len(people) < 2:
+    if len({tracklet.person for tracklet, _ in clips}) < 2:
         return None
     batches = []
     for first in range(0, len(clips), AT_ONCE):
@@ -201,7 +200,7 @@ def measure_parts(
     truth = _true_points(clips)  # [p t n 2]
 
     aspect = part_metrics.PERSON_ASPECT
-    judged = torch.tensor([people.index(tracklet.person) % 2 == 1 for tracklet, _ in clips])
+    judged = _judged(clips)
     found = part_metrics.locate(maps)
     if config.strategy == "unsupervised":
         seen, true = (rearrange(x[~judged], "p t n xy -> (p t) n xy") for x in (found, truth))
@@ -249,6 +248,23 @@ def measure_confusion(
     return part_metrics.confusion(torch.cat(batches, dim=1), known).tolist()
 
 
+def measure_prior(
+    config: RunConfig, train: Sequence[Tracklet], tracklets: Sequence[Tracklet]
+) -> float:
+    """The "pck" of `measure_parts`, on the same clips, of a guess that never looks.
+
+    Args:
+        config: of a run.
+        train: have points; the mean true place of each part in their clips is the guess.
+        tracklets: have points; see `measure_parts`.
+    """
+    clips = _clips(config, tracklets)
+    learned = rearrange(_true_points(_clips(config, train)), "p t n xy -> (p t) n xy")
+    truth = rearrange(_true_points(clips)[_judged(clips)], "p t n xy -> (p t) n xy")
+    guess = part_metrics.centre_prior(learned).expand_as(truth)
+    return part_metrics.accuracy(guess, truth, aspect=part_metrics.PERSON_ASPECT)["pck"]
+
+
 def _clips(config: RunConfig, tracklets: Sequence[Tracklet]) -> list[tuple[Tracklet, list[int]]]:
     """A clip of each tracklet that has points and frames enough: the numbers of its frames."""
     long = [t for t in tracklets if t.points is not None and len(t) >= config.clip_frames]
@@ -259,6 +275,12 @@ def _clips(config: RunConfig, tracklets: Sequence[Tracklet]) -> list[tuple[Track
         (tracklet, [i * stride for i in range(config.clip_frames)])
         for tracklet, stride in zip(long, strides, strict=True)
     ]
+
+
+def _judged(clips: Sequence[tuple[Tracklet, list[int]]]) -> Tensor:
+    """[p] whether a clip's person is measured, as every other one is."""
+    people = sorted({tracklet.person for tracklet, _ in clips})
+    return torch.tensor([people.index(tracklet.person) % 2 == 1 for tracklet, _ in clips])
 
 
 def _true_points(clips: Sequence[tuple[Tracklet, list[int]]]) -> Tensor:

@@ -277,7 +277,7 @@ def _two_ways(on: Callable[..., dict[str, Contrast]], training: str) -> Iterator
         id="distinct",
         title="A second classification keeps parts apart better than a divergence: SSN3D > SpaAtn",
         test="Parts overlap less (distinctness), neither method with labels.",
-        caveat=f"{training} SpaAtn's loss has its authors' weight, 1, L_SSN the paper's lambda. "
+        caveat=f"{training} SpaAtn's loss is squared and weighs 1, L_SSN the paper's lambda. "
         f"{seeds_only}",
         measure=measures.distinctness,
         unit="% distinct",

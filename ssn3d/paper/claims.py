@@ -239,4 +239,5 @@ def asked(contrast: Contrast) -> str:
 
 def _setting(config: Any, name: str) -> Any:
     value = getattr(config, name)
-    return {"jitter": "as usual", "labelled_frames": "all"}[name] if value is None else value
+    words = {"jitter": "as usual", "labelled_frames": "all"}
+    return words.get(name, "none") if value is None else value

@@ -151,6 +151,13 @@ def test_parts_that_are_where_they_should_be(config, people, oracle):
     assert found["tracklets"] == 3  # every other person
 
 
+def test_the_prior_is_the_mean_place_in_training_judged_on_every_other_person(config):
+    top, bottom = [list(range(9))] * 4, [list(range(H * W - 9, H * W))] * 4
+    still, others = tracklet(0, top), tracklet(0, bottom)
+    assert reid.measure_prior(config, [still], [others, tracklet(1, top)]) == 1
+    assert reid.measure_prior(config, [others], [others, tracklet(1, top)]) == 0
+
+
 def test_only_parts_without_labels_are_assigned_to_points(config, people, oracle):
     oracle.turn = 1
     named = reid.measure_parts(config, oracle, people)

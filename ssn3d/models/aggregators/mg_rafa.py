@@ -1,11 +1,11 @@
 """Attention from relations to a reference.  MG-RAFA: Zhang, Lan, Zeng and Chen, CVPR 2020.
 
 "Multi-Granularity Reference-Aided Attentive Feature Aggregation for Video-Based Person
-Re-Identification", written from the paper.  The weight of each cell of a clip comes from its
-relations to the cells of the clip's mean frame, the reference.  The channels are divided among
-granularities, each with a coarser reference than the one before.  Left out: more than two
-granularities, coarser features beside the coarser reference, normalisation of what is compared,
-attention after more than one layer of the backbone, and the identification loss.
+Re-Identification", written from the method, without its text at hand.  The weight of each cell of a
+clip comes from its relations to the cells of the clip's mean frame, the reference.  The channels
+are divided among granularities, each with a coarser reference than the one before.  Left out: more
+than two granularities, coarser features beside the coarser reference, normalisation of what is
+compared, attention after more than one layer of the backbone, and the identification loss.
 """
 
 import torch

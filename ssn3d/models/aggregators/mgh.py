@@ -1,10 +1,10 @@
 """Hypergraphs of similar stripes, at several granularities.  MGH: Yan et al., CVPR 2020.
 
 "Learning Multi-Granular Hypergraphs for Video-Based Person Re-Identification" (Yan, Qin, Chen, Liu,
-Zhu, Tai and Shao), written from the paper.  At each granularity, the stripes of all frames are the
-nodes of a hypergraph, whose edges join a stripe with the most similar ones.  Left out: edges of
-several lengths in time, attention between a node and its edges, and the loss that makes
-granularities differ.
+Zhu, Tai and Shao), written from the method, not from code.  At each granularity, the stripes of all
+frames are the nodes of a hypergraph, whose edges join a stripe with the most similar ones.  Left
+out: edges of several lengths in time, attention between a node and its edges, and the loss that
+makes granularities differ.
 """
 
 from collections.abc import Sequence

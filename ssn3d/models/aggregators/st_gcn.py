@@ -1,10 +1,10 @@
 """Graph convolution over the stripes of all frames.  ST-GCN: Yang et al., CVPR 2020.
 
 "Spatial-Temporal Graph Convolutional Network for Video-Based Person Re-Identification" (Yang,
-Zheng, Yang, Chen and Tian), written from the paper.  Stripes are the nodes of two kinds of graphs,
-one over all frames of a clip and one within each frame, whose edges are learned; whole frames make
-a third branch.  Unlike there, a softmax makes affinities of the scores of edges.  Left out: the
-losses of single branches, as the only loss here is that of clips.
+Zheng, Yang, Chen and Tian), written from the method, without its text at hand.  Stripes are the
+nodes of two kinds of graphs, one over all frames of a clip and one within each frame, whose edges
+are learned; whole frames make a third branch.  Unlike there, a softmax makes affinities of the
+scores of edges.  Left out: the losses of single branches, as the only loss here is that of clips.
 """
 
 import torch
