@@ -3,7 +3,7 @@
 "Diversity Regularized Spatiotemporal Attention for Video-Based Person Re-identification", written
 from the method, not from code.  SSN3D sets itself against it: there a divergence between maps makes
 parts distinct ("KL-divergence", says SSN3D; it is the Hellinger distance), here a second
-classification does. Left out: their enhancement of part features (in an appendix that we have not
+classification does.  Left out: their enhancement of part features (in an appendix that we have not
 seen), and their identification loss; unlike there, one linear layer makes the embedding.  The loss
 has weight 1, as in their code, which takes the norm itself where this takes its square.
 """
